@@ -1,0 +1,290 @@
+//! Consumers of the streams: each message is handled in one transaction, once for each business key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_nats::HeaderMap;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::{self, AckKind};
+use async_trait::async_trait;
+use bytes::Bytes;
+use events::{Attributes, Command, CommandTarget, Event};
+use futures::StreamExt;
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+use tracing::Instrument;
+
+use crate::dead_letter::{Buried, bury};
+use crate::{Backoff, Platform, Store, Transaction};
+
+/// How often a message that fails for a reason of its own is tried before it becomes a dead letter.
+const TRIES: i64 = 8;
+const ACK_WAIT: Duration = Duration::from_secs(30);
+const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(100), maximum: Duration::from_secs(10) };
+
+/// What is consumed, and as whom.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// The stream.
+    pub stream: &'static str,
+    /// The durable consumer's name, the same in every replica: they share the work.
+    pub consumer: &'static str,
+    /// The subjects.
+    pub subjects: Vec<String>,
+    /// How many messages are handled at the same time.
+    pub concurrency: usize,
+}
+
+/// A message as it arrived.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Its subject.
+    pub subject: String,
+    /// Its headers.
+    pub headers: Option<HeaderMap>,
+    /// Its payload.
+    pub payload: Bytes,
+}
+
+impl Message {
+    /// Reads it as an event of the catalogue.
+    ///
+    /// # Errors
+    /// [`HandleError::Malformed`] when it is none.
+    pub fn event(&self) -> Result<Event, HandleError> {
+        Event::read(self.headers.as_ref(), &self.payload).map_err(|error| HandleError::Malformed(chain(&error)))
+    }
+
+    /// Reads it as a command.
+    ///
+    /// # Errors
+    /// [`HandleError::Malformed`] when it is none.
+    pub fn command<S: CommandTarget + DeserializeOwned>(&self) -> Result<Command<S>, HandleError> {
+        serde_json::from_slice(&self.payload)
+            .map_err(|error| HandleError::Malformed(format!("the command cannot be read: {error}")))
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}
+
+/// Why a message was not handled.
+#[derive(Debug, thiserror::Error)]
+pub enum HandleError {
+    /// It can never be handled: a dead letter at once. Says why.
+    #[error("{0}")]
+    Malformed(String),
+    /// The database failed. An outage is waited out; a refusal counts as a failure of the message.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// It failed this time; after some tries it is a dead letter.
+    #[error("{0:#}")]
+    Failed(#[from] anyhow::Error),
+}
+
+impl HandleError {
+    /// True when the message is not to blame, so that it is tried for as long as it takes.
+    fn is_outage(&self) -> bool {
+        match self {
+            Self::Malformed(_) | Self::Failed(_) => false,
+            Self::Database(error) => is_database_outage(error),
+        }
+    }
+}
+
+/// True when the database is away or overloaded, rather than refusing what it was asked.
+fn is_database_outage(error: &sqlx::Error) -> bool {
+    match error.as_database_error() {
+        // Connection, resources, operator intervention, system error; serialization failure and deadlock.
+        Some(refusal) => refusal
+            .code()
+            .is_some_and(|code| ["08", "53", "57", "58", "40"].iter().any(|class| code.starts_with(class))),
+        None => matches!(
+            error,
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_)
+        ),
+    }
+}
+
+/// Handles messages.
+#[async_trait]
+pub trait Handler: Send + Sync + 'static {
+    /// Handles a message that was not handled before, within `transaction`; it is committed when this returns `Ok`.
+    async fn handle(&self, message: &Message, transaction: &mut Transaction) -> Result<(), HandleError>;
+
+    /// Handles a message whose key was handled before: a command's answer is reported again. Does nothing by default.
+    async fn repeat(&self, message: &Message, transaction: &mut Transaction) -> Result<(), HandleError> {
+        let _ = (message, transaction);
+        Ok(())
+    }
+}
+
+/// Consumes until the process is to stop, then finishes what is being handled.
+///
+/// # Errors
+/// None in operation: failures are retried.
+pub async fn consume<H: Handler>(
+    platform: Platform,
+    store: Store,
+    subscription: Subscription,
+    handler: H,
+) -> anyhow::Result<()> {
+    let check = platform.health.check(&format!("consumer {}", subscription.consumer));
+    let worker = Arc::new(Worker { platform: platform.clone(), store, subscription, handler });
+    let slots = Arc::new(Semaphore::new(worker.subscription.concurrency));
+    let mut failures = 0;
+    while !platform.stop.is_cancelled() {
+        match worker.clone().pull(&slots, &check).await {
+            Ok(()) => failures = 0,
+            Err(error) => {
+                failures += 1;
+                check.not_ready(&format!("{error:#}"));
+                tracing::warn!(consumer = worker.subscription.consumer, "failed to consume, will retry: {error:#}");
+                tokio::select! {
+                    () = tokio::time::sleep(Backoff { initial: BACKOFF.initial, maximum: Duration::from_secs(2) }.jittered(failures)) => {}
+                    () = platform.stop.cancelled() => {}
+                }
+            }
+        }
+    }
+    let all = u32::try_from(worker.subscription.concurrency).unwrap_or(u32::MAX);
+    let _finished = slots.acquire_many(all).await;
+    Ok(())
+}
+
+struct Worker<H> {
+    platform: Platform,
+    store: Store,
+    subscription: Subscription,
+    handler: H,
+}
+
+impl<H: Handler> Worker<H> {
+    async fn pull(self: Arc<Self>, slots: &Arc<Semaphore>, check: &crate::HealthCheck) -> anyhow::Result<()> {
+        let Subscription { stream, consumer, subjects, concurrency } = &self.subscription;
+        let config = pull::Config {
+            durable_name: Some((*consumer).to_owned()),
+            filter_subjects: subjects.clone(),
+            ack_policy: AckPolicy::Explicit,
+            deliver_policy: DeliverPolicy::All,
+            ack_wait: ACK_WAIT,
+            max_ack_pending: 1000,
+            ..pull::Config::default()
+        };
+        let durable = self
+            .platform
+            .jetstream
+            .create_consumer_on_stream(config, *stream)
+            .await
+            .with_context(|| format!("failed to ensure the consumer {consumer} of {stream}"))?;
+        let mut messages = durable
+            .stream()
+            .max_messages_per_batch(*concurrency)
+            .expires(Duration::from_secs(30))
+            .heartbeat(Duration::from_secs(5))
+            .messages()
+            .await
+            .with_context(|| format!("failed to pull for {consumer}"))?;
+        check.ready();
+        loop {
+            let slot = slots.clone().acquire_owned().await.context("the slots are closed")?;
+            let next = tokio::select! {
+                next = messages.next() => next,
+                () = self.platform.stop.cancelled() => return Ok(()),
+            };
+            let message = match next {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => return Err(error).with_context(|| format!("failed to pull for {consumer}")),
+                None => return Ok(()),
+            };
+            let worker = self.clone();
+            tokio::spawn(async move {
+                worker.process(message).await;
+                drop(slot);
+            });
+        }
+    }
+
+    async fn process(&self, incoming: jetstream::Message) {
+        let consumer = self.subscription.consumer;
+        let deliveries = incoming.info().map_or(1, |info| info.delivered);
+        let message = Message {
+            subject: incoming.subject.to_string(),
+            headers: incoming.headers.clone(),
+            payload: incoming.payload.clone(),
+        };
+        let attributes = Attributes::read(message.headers.as_ref());
+        let (order, trace) = attributes
+            .as_ref()
+            .map_or((String::new(), String::new()), |a| (a.subject.clone(), a.trace.trace_id().to_owned()));
+        let span = tracing::info_span!("message", consumer, subject = message.subject, order, trace_id = trace);
+        async {
+            let outcome = match &attributes {
+                Ok(attributes) => self.handle_in_transaction(&message, &attributes.id).await,
+                Err(error) => Err(HandleError::Malformed(chain(error))),
+            };
+            let label = if outcome.is_ok() { "handled" } else { "failed" };
+            metrics::counter!("supercargo_messages_total", "consumer" => consumer, "outcome" => label).increment(1);
+            let acknowledged = match outcome {
+                Ok(()) => incoming.ack().await,
+                Err(error) => self.refuse(&incoming, &message, &error, deliveries).await,
+            };
+            if let Err(error) = acknowledged {
+                tracing::warn!("failed to acknowledge; the message will be delivered again: {error}");
+            }
+        }
+        .instrument(span)
+        .await;
+    }
+
+    async fn handle_in_transaction(&self, message: &Message, id: &str) -> Result<(), HandleError> {
+        let mut transaction = self.store.begin().await?;
+        if transaction.first_time(self.subscription.consumer, id).await? {
+            self.handler.handle(message, &mut transaction).await?;
+        } else {
+            self.handler.repeat(message, &mut transaction).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn refuse(
+        &self,
+        incoming: &jetstream::Message,
+        message: &Message,
+        error: &HandleError,
+        deliveries: i64,
+    ) -> Result<(), async_nats::Error> {
+        let hopeless = matches!(error, HandleError::Malformed(_)) || (!error.is_outage() && deliveries >= TRIES);
+        let wait = BACKOFF.jittered(u32::try_from(deliveries).unwrap_or(u32::MAX));
+        if !hopeless {
+            tracing::warn!(deliveries, "failed to handle, next try in {wait:?}: {error}");
+            return incoming.ack_with(AckKind::Nak(Some(wait))).await;
+        }
+        tracing::error!(deliveries, "cannot be handled, goes to the dead letters: {error}");
+        let letter = Buried {
+            subject: &message.subject,
+            headers: message.headers.as_ref(),
+            payload: &message.payload,
+            error: &error.to_string(),
+            deliveries,
+        };
+        let Subscription { stream, consumer, .. } = &self.subscription;
+        match bury(&self.platform.jetstream, stream, consumer, letter).await {
+            Ok(()) => incoming.ack_with(AckKind::Term).await,
+            Err(error) => {
+                tracing::warn!("failed to keep a dead letter, will retry: {error:#}");
+                incoming.ack_with(AckKind::Nak(Some(wait))).await
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What every service stands on.
+//!
+//! A service is a library crate with one entry, `start(settings, platform) -> Role`. From here it takes its
+//! [`Platform`] (NATS, Kubernetes, health, the signal to stop), its [`Store`] (a schema and role of its own on Postgres,
+//! with inbox and outbox), its [`consumer`]s, [`questions`] and [`worklist`], and hands back a [`Role`] that [`run`]
+//! carries until the process is told to stop.
+//!
+//! # Guarantees
+//! - A handler's effects, the inbox key, the events and status reports that it made are committed together or not at all.
+//! - What is committed to the outbox is published and reported at least once, also after a crash.
+//! - A message is acknowledged after the commit of its handling; one that can never be handled is kept as a dead letter.
+//! - On the signal to stop, what is being handled is finished first.
+
+mod backoff;
+pub mod consumer;
+mod dead_letter;
+mod health;
+mod http;
+mod platform;
+mod publish;
+pub mod questions;
+mod relay;
+mod role;
+mod settings;
+mod status;
+mod store;
+mod telemetry;
+mod time;
+pub mod worklist;
+
+pub use backoff::Backoff;
+pub use consumer::{HandleError, Handler, Message, Subscription};
+pub use health::{Health, HealthCheck};
+pub use platform::Platform;
+pub use publish::{publish_command, publish_event};
+pub use relay::relay;
+pub use role::{Role, run};
+pub use settings::{LogFormat, SettingError, Settings, required};
+pub use status::{ChildKind, StatusReport};
+pub use store::{Store, Transaction};
+pub use telemetry::{Metrics, start_telemetry};
+pub use time::{from_database, to_database};

@@ -1,0 +1,165 @@
+//! What a process is connected to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_nats::jetstream::{
+    self,
+    stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
+};
+use events::streams;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Backoff, Health, SettingError, Settings};
+
+/// The connections that all roles of a process share.
+#[derive(Clone)]
+pub struct Platform {
+    /// The common settings.
+    pub settings: Arc<Settings>,
+    /// NATS, for questions and broadcasts.
+    pub nats: async_nats::Client,
+    /// JetStream, for commands and events.
+    pub jetstream: jetstream::Context,
+    /// Kubernetes.
+    pub kubernetes: kube::Client,
+    /// What is ready.
+    pub health: Health,
+    /// Cancelled when the process is to stop.
+    pub stop: CancellationToken,
+}
+
+impl Platform {
+    /// Connects to NATS and Kubernetes; waits for them, saying so, until they are there or `stop` is cancelled.
+    ///
+    /// # Errors
+    /// When a setting is wrong, or `stop` is cancelled first.
+    pub async fn connect(settings: Settings, stop: CancellationToken) -> anyhow::Result<Self> {
+        let nats = connect_nats(&settings, &stop).await?;
+        let mut jetstream = jetstream::new(nats.clone());
+        jetstream.set_timeout(Duration::from_secs(5));
+        wait_for("JetStream at NATS_URL", &stop, || ensure_streams(&jetstream, usize::from(settings.nats_replicas))).await?;
+        let kubernetes = connect_kubernetes(&stop).await?;
+        Ok(Self { settings: Arc::new(settings), nats, jetstream, kubernetes, health: Health::default(), stop })
+    }
+}
+
+/// Tries `attempt` until it works, saying what is waited for.
+pub(crate) async fn wait_for<T, F, Fut>(what: &str, stop: &CancellationToken, mut attempt: F) -> anyhow::Result<T>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = anyhow::Result<T>>,
+{
+    let backoff = Backoff { initial: Duration::from_millis(200), maximum: Duration::from_secs(5) };
+    for failures in 1.. {
+        match attempt().await {
+            Ok(value) => return Ok(value),
+            Err(error) if error.is::<SettingError>() => return Err(error),
+            Err(error) => {
+                let wait = backoff.wait(failures);
+                tracing::warn!("waiting for {what}, next try in {wait:?}: {error:#}");
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = stop.cancelled() => anyhow::bail!("stopped while waiting for {what}"),
+                }
+            }
+        }
+    }
+    anyhow::bail!("gave up waiting for {what}")
+}
+
+async fn connect_nats(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<async_nats::Client> {
+    let servers = settings
+        .nats_url
+        .split(',')
+        .map(|url| url.trim().parse::<async_nats::ServerAddr>())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| SettingError {
+            name: "NATS_URL".into(),
+            fault: format!("is no address of a NATS server ({:?}: {error})", settings.nats_url),
+            example: "nats://127.0.0.1:4222".into(),
+        })?;
+    wait_for("NATS at NATS_URL", stop, || {
+        let servers = servers.clone();
+        async move {
+            async_nats::ConnectOptions::new()
+                .name("supercargo")
+                .connection_timeout(Duration::from_secs(5))
+                .request_timeout(Some(Duration::from_secs(5)))
+                .ping_interval(Duration::from_secs(10))
+                .reconnect_delay_callback(|attempts| {
+                    let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+                    Backoff { initial: Duration::from_millis(50), maximum: Duration::from_secs(2) }.jittered(attempts)
+                })
+                .event_callback(|event| async move { tracing::info!("NATS: {event}") })
+                .connect(servers)
+                .await
+                .context("failed to connect")
+        }
+    })
+    .await
+}
+
+async fn ensure_streams(jetstream: &jetstream::Context, replicas: usize) -> anyhow::Result<()> {
+    let common = Config {
+        storage: StorageType::File,
+        num_replicas: replicas,
+        duplicate_window: Duration::from_secs(120),
+        discard: DiscardPolicy::Old,
+        ..Config::default()
+    };
+    let week = Duration::from_secs(7 * 24 * 3600);
+    for config in [
+        Config {
+            name: streams::COMMANDS.into(),
+            subjects: vec![streams::COMMANDS_SUBJECTS.into()],
+            retention: RetentionPolicy::WorkQueue,
+            description: Some("Work for the services; gone once acknowledged.".into()),
+            ..common.clone()
+        },
+        Config {
+            name: streams::EVENTS.into(),
+            subjects: vec![streams::EVENTS_SUBJECTS.into()],
+            retention: RetentionPolicy::Limits,
+            max_age: week,
+            description: Some("What has happened; orders copies it for ever.".into()),
+            ..common.clone()
+        },
+        Config {
+            name: streams::DEAD_LETTERS.into(),
+            subjects: vec![streams::DEAD_LETTERS_SUBJECTS.into()],
+            retention: RetentionPolicy::Limits,
+            max_age: 13 * week,
+            description: Some("Messages that could not be handled, with the error.".into()),
+            ..common
+        },
+    ] {
+        let name = config.name.clone();
+        jetstream
+            .create_or_update_stream(config)
+            .await
+            .with_context(|| format!("failed to ensure the stream {name}: is JetStream enabled on the server?"))?;
+    }
+    Ok(())
+}
+
+/// A client with timeouts of ours, and without the library's own retries: a repeated create would hide whether it
+/// was ours, and one call could stall for minutes.
+async fn connect_kubernetes(stop: &CancellationToken) -> anyhow::Result<kube::Client> {
+    let mut config = kube::Config::infer().await.map_err(|error| SettingError {
+        name: "KUBECONFIG".into(),
+        fault: format!("leads to no cluster ({error}), and this is no pod"),
+        example: "$HOME/.kube/config".into(),
+    })?;
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(5));
+    config.read_timeout = Some(Duration::from_secs(330));
+    config.write_timeout = Some(Duration::from_secs(10));
+    let client = kube::Client::try_from(config).context("failed to make a Kubernetes client from KUBECONFIG")?;
+    wait_for("the Kubernetes API server of KUBECONFIG", stop, || async {
+        client.apiserver_version().await.map(|_| ()).context("failed to ask for its version")
+    })
+    .await?;
+    Ok(client)
+}

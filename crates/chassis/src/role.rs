@@ -1,0 +1,101 @@
+//! Roles, and the process that carries them.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use futures::future::BoxFuture;
+use tokio::task::JoinSet;
+
+use crate::{Metrics, Platform, http};
+
+/// How long the roles may take to finish what they hold once they are told to stop.
+const GRACE: Duration = Duration::from_secs(25);
+
+/// A started service or operator: what it serves and what it keeps doing.
+pub struct Role {
+    name: &'static str,
+    router: Router,
+    tasks: Vec<(&'static str, BoxFuture<'static, anyhow::Result<()>>)>,
+}
+
+impl Role {
+    /// A role that does nothing yet.
+    #[must_use]
+    pub fn new(name: &'static str) -> Self {
+        Self { name, router: Router::new(), tasks: Vec::new() }
+    }
+
+    /// Serves `router` besides `/health`, `/ready` and `/metrics`.
+    #[must_use]
+    pub fn serving(mut self, router: Router) -> Self {
+        self.router = self.router.merge(router);
+        self
+    }
+
+    /// Keeps doing `task`. It ends well when the platform's `stop` is cancelled; ending earlier, or with an error, stops
+    /// the process, so that whoever runs it starts it again.
+    #[must_use]
+    pub fn doing<F>(mut self, name: &'static str, task: F) -> Self
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        self.tasks.push((name, Box::pin(task)));
+        self
+    }
+}
+
+/// Carries `roles` until the platform's `stop` is cancelled, then lets them finish.
+///
+/// # Errors
+/// When the HTTP port is taken, or a task of a role fails.
+pub async fn run(platform: Platform, metrics: Metrics, roles: Vec<Role>) -> anyhow::Result<()> {
+    let listener = http::bind(platform.settings.http_addr).await?;
+    let mut router = Router::new();
+    let mut tasks = JoinSet::new();
+    let names: Vec<&str> = roles.iter().map(|role| role.name).collect();
+    for role in roles {
+        router = router.merge(role.router);
+        for (name, task) in role.tasks {
+            let label = format!("{} {name}", role.name);
+            tasks.spawn(async move { (label, task.await) });
+        }
+    }
+    let (health, stop) = (platform.health.clone(), platform.stop.clone());
+    let server = http::serve(listener, router, health, metrics, stop.clone());
+    tasks.spawn(async move { ("http".to_owned(), server.await) });
+    tracing::info!(address = %platform.settings.http_addr, roles = names.join(" "), "started");
+
+    let mut outcome = Ok(());
+    while let Some(joined) = tasks.join_next().await {
+        let ended: anyhow::Result<()> = match joined {
+            Ok((label, Ok(()))) if stop.is_cancelled() => {
+                tracing::debug!(task = label, "stopped");
+                continue;
+            }
+            Ok((label, Ok(()))) => Err(anyhow::anyhow!("{label} ended although it was not told to")),
+            Ok((label, Err(error))) => Err(error.context(format!("{label} failed"))),
+            Err(error) => Err(error).context("a task panicked"),
+        };
+        if let Err(error) = ended {
+            tracing::error!("{error:#}");
+            if outcome.is_ok() {
+                outcome = Err(error);
+            }
+        }
+        stop.cancel();
+        if tokio::time::timeout(GRACE, drain(&mut tasks)).await.is_err() {
+            tracing::warn!("some tasks did not finish within {GRACE:?}; what they held will be delivered again");
+            tasks.shutdown().await;
+        }
+    }
+    outcome
+}
+
+async fn drain(tasks: &mut JoinSet<(String, anyhow::Result<()>)>) {
+    while let Some(joined) = tasks.join_next().await {
+        if let Ok((label, Err(error))) = joined {
+            tracing::warn!(task = label, "failed while stopping: {error:#}");
+        }
+    }
+}

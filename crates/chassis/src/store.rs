@@ -1,0 +1,227 @@
+//! A service's own database: a schema and role that no other service uses, with inbox and outbox.
+
+use std::ops::{Deref, DerefMut};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use events::Event;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres};
+use tokio::sync::Notify;
+
+use crate::platform::wait_for;
+use crate::{Platform, SettingError, StatusReport};
+
+/// Inbox and outbox, the same in every service.
+const CHASSIS_TABLES: &str = include_str!("tables.sql");
+
+/// A service's database.
+#[derive(Clone)]
+pub struct Store {
+    pool: PgPool,
+    pub(crate) outbox_written: Arc<Notify>,
+    pub(crate) work_scheduled: Arc<Notify>,
+    service: &'static str,
+}
+
+impl Store {
+    /// Opens the database of `service`, waits until it is there, makes its role and schema where it may, and runs the
+    /// embedded migrations.
+    ///
+    /// # Errors
+    /// When the setting is missing or wrong, a migration fails, or the process is told to stop.
+    pub async fn open(platform: &Platform, service: &'static str, migrator: &Migrator) -> anyhow::Result<Self> {
+        let url = platform.settings.database_url_of(service)?;
+        let connections = platform.settings.database_connections;
+        let what = format!("the database of {service}");
+        wait_for(&what, &platform.stop, || Self::connect(&url, service, connections, migrator)).await
+    }
+
+    /// As [`Store::open`], without waiting.
+    ///
+    /// # Errors
+    /// When the URL is wrong, the server is not there, or a migration fails.
+    pub async fn connect(
+        url: &str,
+        service: &'static str,
+        connections: u32,
+        migrator: &Migrator,
+    ) -> anyhow::Result<Self> {
+        let options = PgConnectOptions::from_str(url).map_err(|error| SettingError {
+            name: "DATABASE_URL".into(),
+            fault: format!("is no address of a Postgres database ({error})"),
+            example: "postgres://supercargo:secret@127.0.0.1:5432/supercargo".into(),
+        })?;
+        let options = options.application_name(&format!("supercargo {service}"));
+        let mut connection = PgConnection::connect_with(&options).await.context("failed to connect")?;
+        let role = ensure_role_and_schema(&mut connection, service).await?;
+        connection.close().await.context("failed to close a connection")?;
+
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(10))
+            .after_connect(move |connection, _| {
+                let role = role.clone();
+                Box::pin(async move {
+                    if let Some(role) = role {
+                        sqlx::query(AssertSqlSafe(format!("SET ROLE {role}"))).execute(&mut *connection).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .connect_with(options.options([("search_path", service)]))
+            .await
+            .context("failed to connect")?;
+        let mut connection = pool.acquire().await.context("failed to get a connection")?;
+        // One at a time: several replicas may start together.
+        sqlx::query("SELECT pg_advisory_lock(hashtext('supercargo chassis'))").execute(&mut *connection).await?;
+        let tables = sqlx::raw_sql(CHASSIS_TABLES).execute(&mut *connection).await;
+        sqlx::query("SELECT pg_advisory_unlock(hashtext('supercargo chassis'))").execute(&mut *connection).await?;
+        tables.with_context(|| format!("failed to make the inbox and outbox of {service}"))?;
+        drop(connection);
+        migrator.run(&pool).await.with_context(|| format!("failed to migrate the database of {service}"))?;
+        Ok(Self {
+            pool,
+            outbox_written: Arc::new(Notify::new()),
+            work_scheduled: Arc::new(Notify::new()),
+            service,
+        })
+    }
+
+    /// The name of the service, which is also the name of its schema.
+    #[must_use]
+    pub const fn service(&self) -> &'static str {
+        self.service
+    }
+
+    /// The pool, for reads outside a transaction.
+    #[must_use]
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Begins a transaction; it is rolled back unless committed.
+    ///
+    /// # Errors
+    /// When no connection can be had.
+    pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+        let inner = self.pool.begin().await?;
+        Ok(Transaction { inner, store: self.clone(), wrote_outbox: false, scheduled_work: false })
+    }
+}
+
+/// A transaction that also holds what is to be told once it is committed.
+///
+/// It dereferences to the connection: `sqlx::query(…).execute(&mut **transaction)` with `transaction: &mut Transaction`.
+pub struct Transaction {
+    inner: sqlx::Transaction<'static, Postgres>,
+    store: Store,
+    wrote_outbox: bool,
+    pub(crate) scheduled_work: bool,
+}
+
+impl Transaction {
+    /// Tells `event` once this is committed.
+    ///
+    /// # Errors
+    /// When the outbox cannot be written.
+    pub async fn publish(&mut self, event: &Event) -> Result<(), sqlx::Error> {
+        let body = crate::relay::OutboxEvent::of(event);
+        self.write_outbox("event", &event.attributes.id, &serde_json::json!(body)).await
+    }
+
+    /// Reports `report` once this is committed.
+    ///
+    /// # Errors
+    /// When the outbox cannot be written.
+    pub async fn report(&mut self, report: &StatusReport) -> Result<(), sqlx::Error> {
+        self.write_outbox("status", &report.key(), &serde_json::json!(report)).await
+    }
+
+    async fn write_outbox(&mut self, kind: &str, key: &str, body: &serde_json::Value) -> Result<(), sqlx::Error> {
+        sqlx::query("INSERT INTO outbox (kind, message_key, body) VALUES ($1, $2, $3)")
+            .bind(kind)
+            .bind(key)
+            .bind(body)
+            .execute(&mut *self.inner)
+            .await?;
+        self.wrote_outbox = true;
+        Ok(())
+    }
+
+    /// Remembers that `message_id` was handled by `consumer`; false when it had been before.
+    ///
+    /// # Errors
+    /// When the inbox cannot be written.
+    pub async fn first_time(&mut self, consumer: &str, message_id: &str) -> Result<bool, sqlx::Error> {
+        let done = sqlx::query("INSERT INTO inbox (consumer, message_id) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+            .bind(consumer)
+            .bind(message_id)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Makes everything true together, then wakes the relay and the worklist.
+    ///
+    /// # Errors
+    /// When the database does not confirm the commit: it may have happened or not, and is found out by redelivery.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        let Self { inner, store, wrote_outbox, scheduled_work } = self;
+        inner.commit().await?;
+        if wrote_outbox {
+            store.outbox_written.notify_one();
+        }
+        if scheduled_work {
+            store.work_scheduled.notify_one();
+        }
+        Ok(())
+    }
+}
+
+impl Deref for Transaction {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.inner
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+}
+
+/// Makes the service's role and schema where the user of the URL may. A user who may not create roles keeps working in a
+/// schema of the service's name under its own role.
+async fn ensure_role_and_schema(connection: &mut PgConnection, service: &str) -> anyhow::Result<Option<String>> {
+    let may_create_roles: bool =
+        sqlx::query_scalar("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
+            .fetch_one(&mut *connection)
+            .await
+            .context("failed to ask for the user's rights")?;
+    let role = format!("supercargo_{service}");
+    let lock = "SELECT pg_advisory_xact_lock(hashtext('supercargo roles'));";
+    let script = if may_create_roles {
+        format!(
+            "BEGIN; {lock}
+             DO $$ BEGIN
+                 IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE ROLE {role} NOLOGIN; END IF;
+             END $$;
+             GRANT {role} TO CURRENT_USER;
+             CREATE SCHEMA IF NOT EXISTS {service} AUTHORIZATION {role};
+             COMMIT;"
+        )
+    } else {
+        format!("BEGIN; {lock} CREATE SCHEMA IF NOT EXISTS {service}; COMMIT;")
+    };
+    sqlx::raw_sql(AssertSqlSafe(script))
+        .execute(connection)
+        .await
+        .with_context(|| format!("failed to make the schema {service}: may the user of DATABASE_URL create schemas?"))?;
+    Ok(may_create_roles.then_some(role))
+}

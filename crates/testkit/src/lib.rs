@@ -1,0 +1,1 @@
+//! Builders, conditions and handles on the real stack for tests.
