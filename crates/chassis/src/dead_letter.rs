@@ -4,6 +4,31 @@ use anyhow::Context as _;
 use async_nats::HeaderMap;
 use async_nats::jetstream;
 use bytes::Bytes;
+use events::{Event, streams};
+
+/// Keeps an event whose effect failed for good after its message was acknowledged (a mail that no server takes), under
+/// `supercargo.dead.EVENTS.<consumer>`. Redriving it delivers the event again.
+///
+/// # Errors
+/// When the server does not acknowledge in time.
+pub async fn bury_event(
+    jetstream: &jetstream::Context,
+    consumer: &str,
+    event: &Event,
+    error: &str,
+    tries: i64,
+) -> anyhow::Result<()> {
+    let payload = serde_json::to_vec(&event.data).context("failed to write the data of an event")?.into();
+    let headers = event.headers();
+    let letter = Buried {
+        subject: event.event_type.subject(),
+        headers: Some(&headers),
+        payload: &payload,
+        error,
+        deliveries: tries,
+    };
+    bury(jetstream, streams::EVENTS, consumer, letter).await
+}
 
 /// Stores a message under `supercargo.dead.<stream>.<consumer>` and waits until it is kept.
 pub(crate) async fn bury(

@@ -30,6 +30,7 @@ pub mod worklist;
 
 pub use backoff::Backoff;
 pub use consumer::{HandleError, Handler, Message, Subscription};
+pub use dead_letter::bury_event;
 pub use health::{Health, HealthCheck};
 pub use platform::Platform;
 pub use publish::{publish_command, publish_event};

@@ -297,6 +297,9 @@ pub struct OrderStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub history: Vec<HistoryEntry>,
+    /// Since when the timers of this phase run; absent while the order is suspended, when they stand still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<MicroTime>,
     /// When the order was first placed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Time>,

@@ -1,0 +1,241 @@
+//! Children: made and changed for an order, and their wishes sent to the services that answer for them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chassis::questions::ask_subject;
+use chassis::{Backoff, publish_command};
+use events::{Command, CommandTarget, TraceParent};
+use jiff::Timestamp;
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::{Api, DeleteParams, PostParams, Preconditions};
+use kube::runtime::controller::Action;
+use kube::{Resource, ResourceExt};
+use resources::{ORDER_LABEL, Order, OrderReference};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tracing::Instrument;
+
+use crate::error::{Error, Failed};
+use crate::world::World;
+
+/// A kind that the operator makes for an order and a service answers for.
+pub(crate) trait Child:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// The spec.
+    type Spec: CommandTarget + Serialize + Clone + PartialEq + Send + Sync;
+    /// The status that the service reports.
+    type Status: DeserializeOwned + Send;
+    /// The kind's name, for logs and metrics.
+    const KIND: &'static str;
+
+    fn new(name: &str, spec: Self::Spec) -> Self;
+    fn spec(&self) -> &Self::Spec;
+    fn with_spec(&self, spec: Self::Spec) -> Self;
+    fn with_status(self, status: Self::Status) -> Self;
+    fn order_reference(spec: &Self::Spec) -> &OrderReference;
+    /// True when the service has answered the present spec and nothing is left to ask.
+    fn is_answered(&self) -> bool;
+}
+
+/// What became of a wish.
+pub(crate) enum Ensured {
+    /// The child has that spec.
+    True,
+    /// The child cannot be made any more; the service was asked itself.
+    AskedDirectly,
+}
+
+/// Makes the child of `order` exist with `spec`.
+///
+/// A child is changed on the version that was observed. One that exists though it was not observed is left for the next
+/// decision; one of an earlier order of the same name is removed first.
+pub(crate) async fn ensure<C: Child>(
+    order: &Order,
+    observed: Option<&C>,
+    spec: &C::Spec,
+    world: &World,
+    answered: impl FnOnce(C),
+) -> Result<Ensured, Error> {
+    let name = order.name_any();
+    let api: Api<C> = Api::namespaced(world.kubernetes.clone(), &order.namespace().unwrap_or_default());
+    match observed {
+        Some(child) if child.meta().uid.is_none() => return ask_directly(order, spec, world, answered).await,
+        Some(child) if child.spec() == spec => return Ok(Ensured::True),
+        Some(child) => {
+            let desired = child.with_spec(spec.clone());
+            let parameters = PostParams::default();
+            let replacing = api.replace(&name, &parameters, &desired);
+            return match world.patiently("change a child of the order", replacing).await {
+                Ok(_) => Ok(Ensured::True),
+                Err(error) if error.status().is_some_and(|status| status.code == 404) => {
+                    Err(Error::new("change a child of the order", Failed::Blocked("it is gone".into())))
+                }
+                Err(error) => Err(error),
+            };
+        }
+        None => {}
+    }
+    let mut child = C::new(&name, spec.clone());
+    let meta = child.meta_mut();
+    meta.namespace = order.namespace();
+    meta.labels = Some(BTreeMap::from([(ORDER_LABEL.to_owned(), name.clone())]));
+    meta.owner_references = order.controller_owner_ref(&()).map(|owner| vec![owner]);
+    let parameters = PostParams::default();
+    let error = match world.patiently("make a child of the order", api.create(&parameters, &child)).await {
+        Ok(_) => return Ok(Ensured::True),
+        Err(error) => error,
+    };
+    match error.status() {
+        Some(status) if status.reason == "AlreadyExists" => clear_the_name(&api, &name, spec, world).await,
+        Some(status) if status.code == 403 && status.message.contains("being terminated") => {
+            ask_directly(order, spec, world, answered).await
+        }
+        Some(_) | None => Err(error),
+    }
+}
+
+/// The name is taken: by our own child, which the cache has not seen, or by one of an earlier order.
+async fn clear_the_name<C: Child>(
+    api: &Api<C>,
+    name: &str,
+    spec: &C::Spec,
+    world: &World,
+) -> Result<Ensured, Error> {
+    let Some(found) = world.patiently("read a child of the order", api.get_opt(name)).await? else {
+        return Err(Error::new("make a child of the order", Failed::Blocked("its name was just freed".into())));
+    };
+    if C::order_reference(found.spec()) == C::order_reference(spec) {
+        return Ok(Ensured::True);
+    }
+    let uid = found.uid();
+    tracing::info!(kind = C::KIND, uid, "removing the child of an earlier order of this name");
+    let parameters = DeleteParams {
+        preconditions: Some(Preconditions { uid, resource_version: None }),
+        ..DeleteParams::background()
+    };
+    world.patiently("remove a child of an earlier order", api.delete(name, &parameters)).await?;
+    Err(Error::new("make a child of the order", Failed::Blocked("its name is being freed".into())))
+}
+
+/// In a namespace that is going no child can be made: the service is asked itself, and its answer stands for the child.
+async fn ask_directly<C: Child>(
+    order: &Order,
+    spec: &C::Spec,
+    world: &World,
+    answered: impl FnOnce(C),
+) -> Result<Ensured, Error> {
+    let reference = C::order_reference(spec);
+    let command = Command {
+        order_id: reference.id.clone(),
+        namespace: order.namespace().unwrap_or_default(),
+        name: order.name_any(),
+        uid: None,
+        generation: 0,
+        sent_at: Timestamp::now(),
+        spec: spec.clone(),
+    };
+    let status: C::Status = ask_subject(&world.nats, C::Spec::APPLY, &command, Duration::from_secs(5))
+        .await
+        .map_err(|error| Error::new("ask a service itself, as the namespace is going", error))?;
+    answered(C::new(&order.name_any(), spec.clone()).with_status(status));
+    Ok(Ensured::AskedDirectly)
+}
+
+/// Sends the wishes of children to their services, and again past the deadline.
+pub(crate) struct Commander {
+    pub(crate) world: Arc<World>,
+    sent: Mutex<HashMap<String, Sent>>,
+}
+
+#[derive(Clone, Copy)]
+struct Sent {
+    generation: i64,
+    at: Instant,
+    times: u32,
+}
+
+impl Commander {
+    pub(crate) fn new(world: Arc<World>) -> Self {
+        Self { world, sent: Mutex::default() }
+    }
+
+    fn last(&self, uid: &str, generation: i64) -> Option<Sent> {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.get(uid).copied().filter(|sent| sent.generation == generation)
+    }
+
+    fn note(&self, uid: &str, sent: Option<Sent>) {
+        let mut all = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        match sent {
+            Some(sent) => all.insert(uid.to_owned(), sent),
+            None => all.remove(uid),
+        };
+    }
+}
+
+/// Sends the child's wish unless it is answered; re-drives it with backoff until it is.
+pub(crate) async fn command<C: Child>(child: Arc<C>, commander: Arc<Commander>) -> Result<Action, Error> {
+    let (Some(uid), Some(generation)) = (child.uid(), child.meta().generation) else {
+        return Ok(Action::await_change());
+    };
+    if child.is_answered() || child.meta().deletion_timestamp.is_some() {
+        commander.note(&uid, None);
+        return Ok(Action::await_change());
+    }
+    let namespace = child.namespace().unwrap_or_default();
+    let policy = commander.world.policy(&namespace);
+    let backoff = Backoff { initial: policy.retry_initial, maximum: policy.retry_maximum };
+    let last = commander.last(&uid, generation);
+    if let Some(Sent { at, times, .. }) = last {
+        let left = backoff.wait(times).saturating_sub(at.elapsed());
+        if !left.is_zero() {
+            return Ok(Action::requeue(left));
+        }
+    }
+    let reference = C::order_reference(child.spec());
+    let command = Command {
+        order_id: reference.id.clone(),
+        namespace,
+        name: child.name_any(),
+        uid: Some(uid.clone()),
+        generation,
+        sent_at: Timestamp::now(),
+        spec: child.spec().clone(),
+    };
+    let times = last.map_or(0, |sent| sent.times) + 1;
+    let trace = TraceParent::of_order(&command.order_id);
+    let span = tracing::info_span!("command", kind = C::KIND, order = command.order_id, trace_id = trace.trace_id());
+    async {
+        publish_command(&commander.world.jetstream, "operator", &command)
+            .await
+            .map_err(|error| Error::new("send a command", Failed::Publish(error)))?;
+        if times > 1 {
+            tracing::info!(times, subject = command.subject(), "not answered in time, sent again");
+            metrics::counter!("supercargo_commands_redriven_total", "kind" => C::KIND).increment(1);
+        }
+        Ok(())
+    }
+    .instrument(span)
+    .await?;
+    commander.note(&uid, Some(Sent { generation, at: Instant::now(), times }));
+    Ok(Action::requeue(backoff.wait(times)))
+}
+
+/// What follows a failure to send.
+#[allow(clippy::needless_pass_by_value, reason = "the form that the controller asks for")]
+pub(crate) fn resend_after_error<C: Child>(child: Arc<C>, error: &Error, _: Arc<Commander>) -> Action {
+    tracing::warn!(kind = C::KIND, name = child.name_any(), "failed to command, will retry: {}", error.chain());
+    metrics::counter!("supercargo_reconcile_failures_total", "kind" => C::KIND, "category" => error.category()).increment(1);
+    Action::requeue(Duration::from_secs(1))
+}

@@ -1,0 +1,169 @@
+//! The controllers of one leader: one watch a kind. The watch of a child wakes its own controller and its order's.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::{Stream, StreamExt, TryStreamExt};
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::Api;
+use kube::runtime::controller::{Config, Controller as Runtime, Error as RuntimeError};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::{ObjectRef, Store, reflector, store};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Resource, ResourceExt};
+use resources::{Order, Payment, Shipment, Shop, StockReservation};
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use crate::child::{Child, Commander, command, resend_after_error};
+use crate::error::Error;
+use crate::order::{Controller, Memory, reconcile, requeue_after_error};
+use crate::world::World;
+
+/// The queue merges what arrives for one object within this time.
+const DEBOUNCE: Duration = Duration::from_millis(2);
+
+/// How the controllers run.
+#[derive(Clone, Debug)]
+pub(crate) struct Scope {
+    /// The namespace to watch; `None` for all.
+    pub(crate) namespace: Option<String>,
+    /// How many objects of a kind are reconciled at the same time.
+    pub(crate) concurrency: u16,
+    /// Who writes Kubernetes Events.
+    pub(crate) instance: String,
+}
+
+/// Runs the controllers until `stop` is cancelled, then finishes what is being reconciled.
+pub(crate) async fn run(platform: &chassis::Platform, scope: &Scope, stop: CancellationToken) {
+    let client = platform.kubernetes.clone();
+    let (wake, woken) = unbounded();
+    let (orders, order_watch) = watch::<Order>(&client, scope);
+    let (reservations, reservation_watch) = watch::<StockReservation>(&client, scope);
+    let (payments, payment_watch) = watch::<Payment>(&client, scope);
+    let (shipments, shipment_watch) = watch::<Shipment>(&client, scope);
+    let (shops, shop_watch) = watch::<Shop>(&client, scope);
+    let world = Arc::new(World {
+        kubernetes: client.clone(),
+        nats: platform.nats.clone(),
+        jetstream: platform.jetstream.clone(),
+        reservations: reservations.clone(),
+        payments: payments.clone(),
+        shipments: shipments.clone(),
+        shops: shops.clone(),
+    });
+    let commander = Arc::new(Commander::new(world.clone()));
+    let reporter = Reporter { controller: "supercargo".into(), instance: Some(scope.instance.clone()) };
+    let controller =
+        Arc::new(Controller { world, memory: Memory::default(), recorder: Recorder::new(client, reporter) });
+    let shops_changed = shop_watch.filter_map(|shop| async move { shop.ok().map(|_| ()) });
+    let ready = async {
+        // Deciding on half-filled caches would take what exists for missing.
+        let _ = tokio::join!(
+            reservations.wait_until_ready(),
+            payments.wait_until_ready(),
+            shipments.wait_until_ready(),
+            shops.wait_until_ready(),
+        );
+        tracing::info!(namespace = scope.namespace.as_deref().unwrap_or("all"), "driving orders");
+    };
+    let (shop_changed, shop_changes) = unbounded();
+    tokio::join!(
+        forward(shops_changed, shop_changed, stop.clone()),
+        drive_children(reservation_watch, reservations.clone(), &commander, &wake, scope, &stop),
+        drive_children(payment_watch, payments.clone(), &commander, &wake, scope, &stop),
+        drive_children(shipment_watch, shipments.clone(), &commander, &wake, scope, &stop),
+        async {
+            ready.await;
+            drive_orders(order_watch, orders, woken, shop_changes, controller, scope, &stop).await;
+        },
+    );
+}
+
+/// A cache and the watch that fills it as it is polled.
+fn watch<K>(client: &kube::Client, scope: &Scope) -> (Store<K>, impl Stream<Item = watcher::Result<K>> + Send + use<K>)
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let api: Api<K> = match &scope.namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    };
+    let (reader, writer) = store();
+    let events = watcher(api, watcher::Config::default()).modify(|object| object.managed_fields_mut().clear());
+    (reader, reflector(writer, events.default_backoff()).touched_objects())
+}
+
+async fn forward(changes: impl Stream<Item = ()>, to: UnboundedSender<()>, stop: CancellationToken) {
+    let forwarding = changes.for_each(|()| {
+        let _ = to.unbounded_send(());
+        futures::future::ready(())
+    });
+    tokio::select! {
+        () = forwarding => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+async fn drive_orders(
+    watch: impl Stream<Item = watcher::Result<Order>> + Send + 'static,
+    orders: Store<Order>,
+    woken: UnboundedReceiver<ObjectRef<Order>>,
+    shops_changed: UnboundedReceiver<()>,
+    controller: Arc<Controller>,
+    scope: &Scope,
+    stop: &CancellationToken,
+) {
+    Runtime::for_stream(watch, orders)
+        .reconcile_on(woken)
+        .reconcile_all_on(shops_changed)
+        .with_config(Config::default().concurrency(scope.concurrency).debounce(DEBOUNCE))
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
+        .run(reconcile, requeue_after_error, controller)
+        .for_each(|outcome| async move { note("Order", outcome.err()) })
+        .await;
+}
+
+async fn drive_children<C: Child>(
+    watch: impl Stream<Item = watcher::Result<C>> + Send + 'static,
+    children: Store<C>,
+    commander: &Arc<Commander>,
+    wake: &UnboundedSender<ObjectRef<Order>>,
+    scope: &Scope,
+    stop: &CancellationToken,
+) {
+    let wake = wake.clone();
+    let watch = watch.inspect_ok(move |child| {
+        let reference = C::order_reference(child.spec());
+        let order = ObjectRef::new(&reference.name).within(&child.namespace().unwrap_or_default());
+        // Nobody listens once the controllers stop.
+        let _ = wake.unbounded_send(order);
+    });
+    Runtime::for_stream(watch, children)
+        .with_config(Config::default().concurrency(scope.concurrency).debounce(DEBOUNCE))
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
+        .run(command::<C>, resend_after_error::<C>, commander.clone())
+        .for_each(|outcome| async move { note(C::KIND, outcome.err()) })
+        .await;
+}
+
+/// Failures of reconciliations are told where they happen; here are those of the watch itself.
+fn note(kind: &'static str, error: Option<RuntimeError<Error, watcher::Error>>) {
+    match error {
+        Some(RuntimeError::QueueError(error)) => {
+            metrics::counter!("supercargo_watch_failures_total", "kind" => kind).increment(1);
+            tracing::warn!(kind, "the watch failed, will retry: {error}");
+        }
+        Some(RuntimeError::RunnerError(error)) => tracing::error!(kind, "the controller failed: {error}"),
+        // Gone since it was queued.
+        Some(RuntimeError::ObjectNotFound(_) | RuntimeError::ReconcilerFailed(..)) | None => {}
+    }
+}

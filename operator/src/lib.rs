@@ -1,0 +1,61 @@
+//! The operator: drives every `Order` through its state machine.
+//!
+//! - [`order`]: the controller of orders, with a pure decision and one file a phase.
+//! - `reservation`, `payment`, `shipment`: children as the services know them; `child` makes them and sends their wishes.
+//! - `archive`: what is finished is kept by `orders`, then goes.
+//! - `leadership`, `controllers`, `world`: who drives, what is watched, what is reached.
+
+mod announce;
+mod archive;
+mod child;
+mod controllers;
+mod error;
+mod leadership;
+pub mod order;
+mod payment;
+pub mod policy;
+mod reservation;
+mod shipment;
+mod world;
+
+use std::sync::Arc;
+
+use chassis::{Platform, Role};
+
+use crate::controllers::Scope;
+
+/// How the operator runs.
+#[derive(clap::Args, Clone, Debug)]
+#[group(id = "operator")]
+pub struct Settings {
+    /// The namespaces whose orders are driven, separated by commas; all when not given.
+    #[arg(long, env = "WATCH_NAMESPACES", value_delimiter = ',', value_name = "NAMESPACE,…")]
+    pub watch_namespaces: Vec<String>,
+    /// The namespace of the Lease by which replicas agree on a leader; the kubeconfig's, or the pod's own, when not given.
+    #[arg(long, env = "LEASE_NAMESPACE", value_name = "NAMESPACE")]
+    pub lease_namespace: Option<String>,
+    /// How many objects of a kind are reconciled at the same time.
+    #[arg(long, env = "OPERATOR_CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub operator_concurrency: u16,
+}
+
+/// Starts the operator: it stands by until it holds the Lease, then drives.
+///
+/// # Errors
+/// None at present; what it depends on is waited for.
+pub async fn start(settings: Settings, platform: Platform) -> anyhow::Result<Role> {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "laptop".to_owned());
+    let identity = format!("{host}-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
+    let scope = |namespace| Scope {
+        namespace,
+        concurrency: settings.operator_concurrency,
+        instance: identity.clone(),
+    };
+    let named: Vec<String> = settings.watch_namespaces.iter().filter(|name| !name.is_empty()).cloned().collect();
+    let scopes: Vec<Scope> =
+        if named.is_empty() { vec![scope(None)] } else { named.into_iter().map(|name| scope(Some(name))).collect() };
+    let namespace =
+        settings.lease_namespace.unwrap_or_else(|| platform.kubernetes.default_namespace().to_owned());
+    let leading = leadership::lead(platform, namespace, Arc::new(scopes), identity);
+    Ok(Role::new("operator").doing("leadership", leading))
+}

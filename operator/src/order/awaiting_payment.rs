@@ -1,0 +1,142 @@
+//! `AwaitingPayment`: the customer has to do something; the goods are held for them until a time.
+
+use resources::{OrderPhase, PaymentDesired, PaymentPhase, ReservationPhase};
+
+use super::draft::Draft;
+use super::plan::{Move, Rest, Step};
+use super::view::{PaymentView, ReservationView};
+
+pub(crate) fn awaiting_payment(draft: &mut Draft<'_>) -> Step {
+    let payment = draft.payment();
+    if let Some(payment) = payment.filter(PaymentView::is_wanted) {
+        match payment.answer {
+            // The customer has done it after all; the goods must be certain before the order counts as paid.
+            Some(PaymentPhase::Captured | PaymentPhase::Authorized) => {
+                return with_firm_hold(draft, |_| {
+                    Move::to(OrderPhase::Paid, None, "The order is paid; a parcel is being booked.")
+                });
+            }
+            // Confirming failed: the reason is another one now, and the customer is told so.
+            Some(PaymentPhase::Declined | PaymentPhase::Voided)
+                if draft.status.reason.as_deref() == Some("ActionRequired") =>
+            {
+                return super::reserved::after_answer(&payment).unwrap_or_else(|| Rest::default().step());
+            }
+            Some(
+                PaymentPhase::Declined
+                | PaymentPhase::Voided
+                | PaymentPhase::ActionRequired
+                | PaymentPhase::Unknown
+                | PaymentPhase::Refunded
+                | PaymentPhase::Failed
+                | PaymentPhase::Pending,
+            )
+            | None => {}
+        }
+    }
+    if let Some(step) = draft.stop_wish() {
+        return step;
+    }
+    if pays_anew(draft, payment) && !draft.is_suspended() {
+        return match payment {
+            None => with_firm_hold(draft, again),
+            Some(payment) if payment.is_wanted() => Rest::wanting([draft.payment_to(PaymentDesired::Cancelled)])
+                .because("PaymentChanging", "The last payment is being voided before the new one is made.")
+                .step(),
+            Some(payment) => after_void(draft, &payment),
+        };
+    }
+    wait_for_customer(draft)
+}
+
+/// True when the order names a payment that was not attempted yet.
+fn pays_anew(draft: &Draft<'_>, payment: Option<PaymentView<'_>>) -> bool {
+    let wanted = draft.spec().payment.as_ref();
+    let Some(method) = wanted.and_then(|wanted| wanted.method.as_deref()) else { return false };
+    let retry = wanted.map_or(0, |wanted| wanted.retry);
+    payment.is_none_or(|payment| {
+        !payment.is_wanted() || payment.spec.method.as_deref() != Some(method) || payment.spec.retry != retry
+    })
+}
+
+fn after_void(draft: &Draft<'_>, payment: &PaymentView<'_>) -> Step {
+    match payment.answer {
+        Some(PaymentPhase::Voided | PaymentPhase::Refunded) => with_firm_hold(draft, again),
+        Some(PaymentPhase::Failed) => Move::to(
+            OrderPhase::Stuck,
+            Some("PaymentVoidFailed"),
+            "The last payment could not be voided or given back: a person has to look at it at the provider.",
+        ),
+        Some(
+            PaymentPhase::Pending
+            | PaymentPhase::Authorized
+            | PaymentPhase::Captured
+            | PaymentPhase::ActionRequired
+            | PaymentPhase::Declined
+            | PaymentPhase::Unknown,
+        )
+        | None => Rest::default()
+            .because("PaymentChanging", "The last payment is being voided before the new one is made.")
+            .step(),
+    }
+}
+
+fn again(_: &Draft<'_>) -> Step {
+    Move::to(OrderPhase::Reserved, None, "The goods are set aside; payment is being made with the new method.")
+}
+
+/// Goes on by `then` once the hold is certain: it expires no more, and inventory has said so.
+fn with_firm_hold(draft: &Draft<'_>, then: impl FnOnce(&Draft<'_>) -> Step) -> Step {
+    let Some(reservation) = draft.reservation() else {
+        return Rest::wanting([draft.hold(None)]).step();
+    };
+    if reservation.spec.expires_at.is_some() {
+        return Rest::wanting([draft.hold(None)])
+            .because("SecuringStock", "The goods are being made certain before the payment goes on.")
+            .step();
+    }
+    match reservation.answer {
+        Some(ReservationPhase::Held | ReservationPhase::Committed) => then(draft),
+        Some(ReservationPhase::Insufficient | ReservationPhase::Expired | ReservationPhase::Released) => out_of_stock(),
+        Some(ReservationPhase::Pending) | None => Rest::default()
+            .because("SecuringStock", "The goods are being made certain before the payment goes on.")
+            .step(),
+    }
+}
+
+fn out_of_stock() -> Step {
+    Move::compensate(
+        OrderPhase::Failed,
+        "OutOfStock",
+        "The goods were held for a time, were sold meanwhile, and cannot be had again. Nothing is kept of a payment.",
+    )
+}
+
+/// Holds the goods until the customer's time is over.
+fn wait_for_customer(draft: &Draft<'_>) -> Step {
+    let Some(reservation) = draft.reservation() else {
+        return Rest::wanting([draft.hold(None)]).step();
+    };
+    if draft.is_suspended() {
+        // Timers stand still: the hold does not run out either.
+        let effects = reservation.spec.expires_at.is_some().then(|| draft.hold(None));
+        return Rest::wanting(effects).step();
+    }
+    let due = draft.due(draft.situation.policy.payment_timeout);
+    if draft.is_past(due) {
+        return Move::compensate(
+            OrderPhase::Failed,
+            "PaymentTimeout",
+            "The payment did not arrive in time, so the goods go back.",
+        );
+    }
+    if matches!(reservation.answer, Some(ReservationPhase::Insufficient)) {
+        return out_of_stock();
+    }
+    let Some(due) = due else { return Rest::default().step() };
+    let held_until_due = |reservation: ReservationView<'_>| {
+        reservation.spec.expires_at.as_ref().is_some_and(|at| (at.0.as_second() - due.as_second()).abs() <= 1)
+    };
+    let effects = (!held_until_due(reservation)).then(|| draft.hold(Some(due)));
+    Rest::wanting(effects).until(Some(due)).step()
+}

@@ -1,0 +1,193 @@
+//! The decision about an order: pure, with time passed in.
+//!
+//! Starting from the status, the phase's own function says to go on or to rest; going on is repeated until an order rests,
+//! so that every transition is named, also those passed while nobody looked. Facts come before wishes: what services have
+//! reported is followed first, then a wish to stop; so a decision that is made again after a crash passes the same way.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
+use resources::{
+    FINALIZER, HistoryEntry, OnDeadline, Order, OrderPhase, OrderStatus, Payment, Shipment, StockReservation,
+};
+
+use super::awaiting_payment::awaiting_payment;
+use super::compensating::compensating;
+use super::draft::Draft;
+use super::finished::finished;
+use super::paid::paid;
+use super::placed::{placed, unquoted};
+use super::plan::{Decision, Effect, Move, Plan, Rest, Step, Transition, Urgency};
+use super::quotation::Quotation;
+use super::reserved::reserved;
+use super::shipped::shipped;
+use super::stuck::stuck;
+use super::{report, words};
+use crate::announce;
+use crate::policy::Policy;
+
+/// No path through the phases is longer: more would be a defect, and rests instead of running for ever.
+const MOST_TRANSITIONS: usize = 16;
+/// How many transitions the resource tells.
+const HISTORY: usize = 20;
+
+/// Everything that a decision rests on.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// The order as the API server has it.
+    pub order: &'a Order,
+    /// The order id.
+    pub id: &'a str,
+    /// The status to go on from: the order's, or a newer one that is announced and not written yet.
+    pub status: &'a OrderStatus,
+    /// Its reservation.
+    pub reservation: Option<&'a StockReservation>,
+    /// Its payment.
+    pub payment: Option<&'a Payment>,
+    /// Its shipment.
+    pub shipment: Option<&'a Shipment>,
+    /// What catalog, accounts and orders say, once they were asked.
+    pub quotation: Option<&'a Quotation>,
+    /// The policy of its namespace.
+    pub policy: &'a Policy,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What is to be done about an order.
+#[must_use]
+pub fn decide(situation: &Situation<'_>) -> Decision {
+    let mut draft = Draft { situation, status: situation.status.clone() };
+    let mut transitions = Vec::new();
+    settle_timers(&mut draft);
+    for _ in 0..MOST_TRANSITIONS {
+        let step = match draft.status.phase {
+            None => unquoted(&mut draft),
+            Some(phase) => step_in(phase, &mut draft),
+        };
+        match with_deadline(&draft, step) {
+            Step::Ask => return Decision::Ask,
+            Step::Go(next) => transitions.push(go(&mut draft, next)),
+            Step::Rest(rest) => return Decision::Act(Box::new(conclude(draft, transitions, rest))),
+        }
+    }
+    Decision::Act(Box::new(conclude(draft, transitions, Rest::default())))
+}
+
+/// What `phase` says to do.
+pub(crate) fn step_in(phase: OrderPhase, draft: &mut Draft<'_>) -> Step {
+    match phase {
+        OrderPhase::Placed => placed(draft),
+        OrderPhase::Reserved => reserved(draft),
+        OrderPhase::AwaitingPayment => awaiting_payment(draft),
+        OrderPhase::Paid => paid(draft),
+        OrderPhase::Shipped => shipped(draft),
+        OrderPhase::Compensating => compensating(draft),
+        OrderPhase::Stuck => stuck(draft),
+        OrderPhase::Completed | OrderPhase::Rejected | OrderPhase::Failed | OrderPhase::Cancelled => {
+            finished(draft, phase)
+        }
+    }
+}
+
+/// Timers stand still while the order is suspended, and begin anew when it is resumed.
+fn settle_timers(draft: &mut Draft<'_>) {
+    let compensating = draft.status.phase == Some(OrderPhase::Compensating);
+    if draft.is_suspended() && !compensating {
+        draft.status.waiting_since = None;
+    } else if draft.status.phase.is_some() && draft.status.waiting_since.is_none() {
+        draft.status.waiting_since = Some(MicroTime(draft.now()));
+    }
+}
+
+/// A phase that takes too long says so, or is stuck, as the policy wants.
+fn with_deadline(draft: &Draft<'_>, step: Step) -> Step {
+    let Step::Rest(rest) = step else { return step };
+    let Some(phase) = draft.status.phase else { return Step::Rest(rest) };
+    let Some(due) = draft.situation.policy.deadline(phase).and_then(|wait| draft.due(wait)) else {
+        return Step::Rest(rest);
+    };
+    if !draft.is_past(Some(due)) {
+        return rest.until(Some(due)).step();
+    }
+    let (reason, message) = words::overdue(phase);
+    match draft.situation.policy.on_deadline {
+        OnDeadline::Stuck => Move::to(OrderPhase::Stuck, Some(reason), message),
+        OnDeadline::Wait if rest.because.is_none() => rest.because(reason, message).step(),
+        OnDeadline::Wait => rest.step(),
+    }
+}
+
+/// Makes the transition in the draft.
+fn go(draft: &mut Draft<'_>, next: Move) -> Transition {
+    let Move { phase, reason, message, compensation } = next;
+    let now = draft.now();
+    let status = &mut draft.status;
+    status.sequence += 1;
+    status.phase = Some(phase);
+    status.reason.clone_from(&reason);
+    status.message = Some(message.chars().take(1024).collect());
+    status.waiting_since = Some(MicroTime(now));
+    if compensation.is_some() {
+        status.compensation = compensation;
+    } else if phase == OrderPhase::Shipped {
+        // A refused cancellation is over.
+        status.compensation = None;
+    }
+    status.start_time.get_or_insert(Time(now));
+    status.completion_time = phase.is_finished().then_some(Time(now));
+    status.history.push(HistoryEntry { at: MicroTime(now), sequence: status.sequence, phase, reason: reason.clone() });
+    if status.history.len() > HISTORY {
+        status.history.remove(0);
+    }
+    let tell = words::tell(phase, reason.as_deref(), &message);
+    Transition { data: announce::transition(draft.situation, &draft.status), tell }
+}
+
+fn conclude(mut draft: Draft<'_>, transitions: Vec<Transition>, rest: Rest) -> Plan {
+    let Rest { because, mut effects, look_again } = rest;
+    if let Some((reason, message)) = because {
+        draft.status.reason = Some(reason);
+        draft.status.message = Some(message.chars().take(1024).collect());
+    }
+    let situation = draft.situation;
+    if draft.is_suspended() && draft.status.phase.is_some_and(|phase| !phase.is_finished()) {
+        draft.status.waiting_since = None;
+    }
+    let urgency = urgency(&draft, &transitions);
+    let mut status = draft.status;
+    report::complete(&mut status, situation);
+    let urgency = if urgency == Urgency::Unchanged && Some(&status) != situation.order.status.as_ref() {
+        Urgency::Cosmetic
+    } else {
+        urgency
+    };
+    let keeps = situation.order.metadata.finalizers.as_ref().is_some_and(|all| all.iter().any(|one| one == FINALIZER));
+    let goes = effects.contains(&Effect::Archive);
+    if !keeps && !goes && situation.order.metadata.deletion_timestamp.is_none() {
+        effects.insert(0, Effect::AddFinalizer);
+    }
+    Plan { transitions, effects, status, urgency, look_again }
+}
+
+/// How soon the draft must be in the resource. What people wait for, or must see, is never left out.
+fn urgency(draft: &Draft<'_>, transitions: &[Transition]) -> Urgency {
+    let written = draft.situation.order.status.as_ref();
+    let moved = !transitions.is_empty() || written.map_or(0, |status| status.sequence) != draft.status.sequence;
+    if moved {
+        return match draft.status.phase {
+            Some(OrderPhase::Placed | OrderPhase::Reserved | OrderPhase::Paid | OrderPhase::Shipped)
+                if !draft.is_suspended() =>
+            {
+                Urgency::Soon
+            }
+            Some(_) | None => Urgency::Now,
+        };
+    }
+    let answered = written.and_then(|status| status.observed_generation) == draft.situation.order.metadata.generation;
+    let same_reason = written.is_some_and(|status| status.reason == draft.status.reason);
+    match (answered, same_reason) {
+        (true, true) => Urgency::Unchanged,
+        (true, false) => Urgency::Soon,
+        (false, _) => Urgency::Now,
+    }
+}

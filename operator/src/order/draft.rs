@@ -1,0 +1,98 @@
+//! The situation with the status as it stands after the transitions decided so far.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use money::Money;
+use resources::{Item, Line, OrderPhase, OrderReference, OrderSpec, OrderStatus};
+
+use super::decide::Situation;
+use super::plan::{Move, Step};
+use super::view::{PaymentView, ReservationView, ShipmentView};
+
+pub(crate) struct Draft<'a> {
+    pub(crate) situation: &'a Situation<'a>,
+    pub(crate) status: OrderStatus,
+}
+
+impl<'a> Draft<'a> {
+    pub(crate) fn spec(&self) -> &'a OrderSpec {
+        &self.situation.order.spec
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.situation.now
+    }
+
+    pub(crate) fn reservation(&self) -> Option<ReservationView<'a>> {
+        self.situation.reservation.map(ReservationView::of)
+    }
+
+    pub(crate) fn payment(&self) -> Option<PaymentView<'a>> {
+        self.situation.payment.map(PaymentView::of)
+    }
+
+    pub(crate) fn shipment(&self) -> Option<ShipmentView<'a>> {
+        self.situation.shipment.map(ShipmentView::of)
+    }
+
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.situation.order.metadata.deletion_timestamp.is_some()
+    }
+
+    /// True while the order, or its whole shop, may ask for nothing new.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.spec().suspend || self.situation.policy.paused
+    }
+
+    /// The wish to stop, as a step into compensation.
+    pub(crate) fn stop_wish(&self) -> Option<Step> {
+        if let Some(cancel) = &self.spec().cancel {
+            let message = format!("The order is being cancelled: {}.", cancel.reason.trim_end_matches('.'));
+            return Some(Move::compensate(OrderPhase::Cancelled, "CancelRequested", message));
+        }
+        self.is_deleted()
+            .then(|| Move::compensate(OrderPhase::Cancelled, "Deleted", "The order was deleted and is being undone."))
+    }
+
+    pub(crate) fn reference(&self) -> OrderReference {
+        let name = self.situation.order.metadata.name.clone().unwrap_or_default();
+        OrderReference { name, id: self.situation.id.to_owned() }
+    }
+
+    /// What is sold: the reservation's quote once there is one, else the status's.
+    pub(crate) fn lines(&self) -> &[Line] {
+        &self.status.lines
+    }
+
+    pub(crate) fn total(&self) -> Money {
+        self.status.total.unwrap_or(Money::zero(self.situation.policy.currency))
+    }
+
+    pub(crate) fn sold_items(&self) -> Vec<Item> {
+        if self.status.lines.is_empty() {
+            return self.spec().items.clone();
+        }
+        self.status.lines.iter().map(|line| Item { sku: line.sku.clone(), quantity: line.quantity }).collect()
+    }
+
+    /// Since when the timers of this phase run; `None` while they stand still.
+    pub(crate) fn waiting_since(&self) -> Option<Timestamp> {
+        self.status.waiting_since.as_ref().map(|since| since.0)
+    }
+
+    /// When `wait` has passed since the timers began.
+    pub(crate) fn due(&self, wait: Duration) -> Option<Timestamp> {
+        self.waiting_since().and_then(|since| since.checked_add(wait).ok())
+    }
+
+    pub(crate) fn is_past(&self, at: Option<Timestamp>) -> bool {
+        at.is_some_and(|at| at <= self.now())
+    }
+}
+
+/// True when `lines` are a quote of exactly `items`.
+pub(crate) fn quotes(lines: &[Line], items: &[Item]) -> bool {
+    lines.len() == items.len()
+        && items.iter().all(|item| lines.iter().any(|line| line.sku == item.sku && line.quantity == item.quantity))
+}

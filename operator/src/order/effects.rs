@@ -1,0 +1,158 @@
+//! Performing effects: the one place where a decision touches the world.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chassis::publish_event;
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::events::{Event as KubernetesEvent, EventType};
+use kube::Resource;
+use resources::{FINALIZER, Order};
+
+use super::decide::Situation;
+use super::plan::{Effect, Plan, Tell, Transition};
+use super::reconcile::Controller;
+use crate::error::{Error, Failed};
+use crate::{announce, archive, child};
+
+/// What came of the effects.
+#[derive(Default)]
+pub(super) struct Performed {
+    /// The order as an effect has changed it.
+    pub(super) order: Option<Order>,
+    /// True when the order is archived and its resource goes.
+    pub(super) gone: bool,
+    /// When to look again, for what could not be done yet.
+    pub(super) look_again: Option<Timestamp>,
+}
+
+/// Announces the transitions and makes the effects true; in what order does not matter, but that the finalizer comes
+/// first and the archive last.
+pub(super) async fn perform(
+    order: &Arc<Order>,
+    uid: &str,
+    situation: &Situation<'_>,
+    plan: &Plan,
+    controller: &Controller,
+) -> Result<Performed, Error> {
+    let mut performed = Performed::default();
+    if plan.effects.contains(&Effect::AddFinalizer) {
+        performed.order = Some(add_finalizer(order, controller).await?);
+    }
+    let announced = controller.memory.recall(uid).status.map_or(0, |status| status.sequence);
+    let written = order.status.as_ref().map_or(0, |status| status.sequence);
+    let news: Vec<&Transition> =
+        plan.transitions.iter().filter(|transition| transition.data.sequence > announced.max(written)).collect();
+    let (told, ensured) = tokio::join!(tell_all(order, &news, controller), ensure_all(order, uid, situation, plan, controller));
+    told?;
+    performed.look_again = ensured?;
+    for effect in &plan.effects {
+        match effect {
+            Effect::Tell(tell) => tell_people(order, tell, controller).await,
+            Effect::Archive => match archive::archive(order, situation, &plan.status, controller).await? {
+                archive::Outcome::Gone => performed.gone = true,
+                archive::Outcome::Later(at) => performed.look_again = Some(at),
+            },
+            Effect::AddFinalizer
+            | Effect::EnsureReservation(_)
+            | Effect::EnsurePayment(_)
+            | Effect::EnsureShipment(_) => {}
+        }
+    }
+    Ok(performed)
+}
+
+/// Publishes the events of new transitions, oldest first, and tells people of those they should see.
+async fn tell_all(order: &Order, news: &[&Transition], controller: &Controller) -> Result<(), Error> {
+    for transition in news {
+        let event = announce::event(&transition.data)
+            .map_err(|error| Error::new("write an event", Failed::Publish(error.into())))?;
+        publish_event(&controller.world.jetstream, &event)
+            .await
+            .map_err(|error| Error::new("announce a transition", Failed::Publish(error)))?;
+        let phase = transition.data.phase.as_str();
+        metrics::counter!("supercargo_order_transitions_total", "phase" => phase).increment(1);
+        tracing::info!(
+            sequence = transition.data.sequence,
+            phase,
+            reason = transition.data.reason,
+            "transition"
+        );
+        if let Some(tell) = &transition.tell {
+            tell_people(order, tell, controller).await;
+        }
+    }
+    Ok(())
+}
+
+/// A Kubernetes Event on the order: best effort, what matters is in the status and in the history.
+async fn tell_people(order: &Order, tell: &Tell, controller: &Controller) {
+    let Tell { warning, reason, note } = tell;
+    let event = KubernetesEvent {
+        type_: if *warning { EventType::Warning } else { EventType::Normal },
+        reason: reason.clone(),
+        note: Some(note.chars().take(1000).collect()),
+        action: "Drive".to_owned(),
+        secondary: None,
+    };
+    let reference = order.object_ref(&());
+    match tokio::time::timeout(Duration::from_secs(5), controller.recorder.publish(&event, &reference)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(reason, "failed to write a Kubernetes Event: {error}"),
+        Err(_) => tracing::warn!(reason, "failed to write a Kubernetes Event: no answer within 5 s"),
+    }
+}
+
+async fn ensure_all(
+    order: &Arc<Order>,
+    uid: &str,
+    situation: &Situation<'_>,
+    plan: &Plan,
+    controller: &Controller,
+) -> Result<Option<Timestamp>, Error> {
+    let mut look_again: Option<Timestamp> = None;
+    for effect in &plan.effects {
+        let ensured = match effect {
+            Effect::EnsureReservation(spec) => {
+                child::ensure(order, situation.reservation, spec, &controller.world, |answer| {
+                    controller.memory.change(uid, |memory| memory.direct.reservation = Some(answer));
+                })
+                .await?
+            }
+            Effect::EnsurePayment(spec) => {
+                child::ensure(order, situation.payment, spec, &controller.world, |answer| {
+                    controller.memory.change(uid, |memory| memory.direct.payment = Some(answer));
+                })
+                .await?
+            }
+            Effect::EnsureShipment(spec) => {
+                child::ensure(order, situation.shipment, spec, &controller.world, |answer| {
+                    controller.memory.change(uid, |memory| memory.direct.shipment = Some(answer));
+                })
+                .await?
+            }
+            Effect::AddFinalizer | Effect::Tell(_) | Effect::Archive => continue,
+        };
+        if let child::Ensured::AskedDirectly = ensured {
+            look_again = situation.now.checked_add(Duration::from_millis(500)).ok();
+        }
+    }
+    Ok(look_again)
+}
+
+/// Where no admission policy put the finalizer on at creation; on the version that was decided on.
+async fn add_finalizer(order: &Order, controller: &Controller) -> Result<Order, Error> {
+    let api: Api<Order> = Api::namespaced(controller.world.kubernetes.clone(), &order.namespace().unwrap_or_default());
+    let mut finalizers = order.finalizers().to_vec();
+    finalizers.push(FINALIZER.to_owned());
+    let patch = serde_json::json!({
+        "metadata": {"finalizers": finalizers, "resourceVersion": order.metadata.resource_version}
+    });
+    let name = order.name_any();
+    controller
+        .world
+        .patiently("add the finalizer to the order", api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)))
+        .await
+}

@@ -1,0 +1,80 @@
+//! The ends: nothing may be left of an order that ended without goods, and in time it is archived.
+
+use std::time::Duration;
+
+use resources::{OrderPhase, PaymentDesired, PaymentPhase, ReservationDesired, ReservationPhase, ShipmentPhase};
+
+use super::draft::Draft;
+use super::plan::{Effect, Rest, Step};
+
+pub(crate) fn finished(draft: &mut Draft<'_>, phase: OrderPhase) -> Step {
+    let mut effects = leftovers(draft, phase);
+    effects.extend(refusal(draft, phase));
+    let open = is_open(draft, phase);
+    let due = archive_due(draft);
+    if !open && (draft.is_deleted() || draft.is_past(due)) {
+        effects.push(Effect::Archive);
+        return Rest::wanting(effects).step();
+    }
+    Rest::wanting(effects).until(due).step()
+}
+
+fn archive_due(draft: &Draft<'_>) -> Option<jiff::Timestamp> {
+    let ttl = match draft.spec().ttl_seconds_after_finished {
+        Some(seconds) => Duration::from_secs(seconds.unsigned_abs()),
+        None => draft.situation.policy.ttl_after_finished,
+    };
+    let ended = draft.status.completion_time.as_ref()?.0;
+    ended.checked_add(ttl).ok()
+}
+
+/// A late leader may have made a child after the order had ended: it is undone like any other.
+fn leftovers(draft: &Draft<'_>, phase: OrderPhase) -> Vec<Effect> {
+    if phase == OrderPhase::Completed {
+        return Vec::new();
+    }
+    let mut effects = Vec::new();
+    let lost = draft.shipment().and_then(|shipment| shipment.latest) == Some(ShipmentPhase::Lost);
+    if let Some(shipment) = draft.shipment()
+        && shipment.is_wanted()
+        && !shipment.latest.is_some_and(|latest| latest.has_left() || latest == ShipmentPhase::Rejected)
+    {
+        effects.push(draft.cancel_label());
+    }
+    if draft.payment().is_some_and(|payment| payment.is_wanted()) {
+        effects.push(draft.payment_to(PaymentDesired::Cancelled));
+    }
+    if let Some(reservation) = draft.reservation()
+        && reservation.spec.desired == ReservationDesired::Held
+        && reservation.latest != Some(ReservationPhase::Insufficient)
+        && !lost
+    {
+        effects.push(draft.reservation_to(ReservationDesired::Released));
+    }
+    effects
+}
+
+/// True while money or goods are undecided: then the resource stays, for a person to see.
+fn is_open(draft: &Draft<'_>, phase: OrderPhase) -> bool {
+    if phase == OrderPhase::Completed {
+        return false;
+    }
+    let money = draft.payment().is_some_and(|payment| {
+        !matches!(payment.answer, Some(PaymentPhase::Voided | PaymentPhase::Refunded))
+    });
+    let goods = draft.reservation().is_some_and(|reservation| {
+        !matches!(
+            reservation.answer,
+            Some(ReservationPhase::Released | ReservationPhase::Insufficient | ReservationPhase::Committed)
+        )
+    });
+    money || goods
+}
+
+/// An Event says once why a wish to stop changes nothing; the generation tells whether it was said.
+fn refusal(draft: &Draft<'_>, phase: OrderPhase) -> Option<Effect> {
+    let wished = draft.spec().cancel.is_some() && phase != OrderPhase::Cancelled;
+    let news = draft.situation.order.metadata.generation != draft.status.observed_generation;
+    let ended_by_it = draft.status.compensation.is_some();
+    (wished && news && !ended_by_it).then(|| super::words::cancel_refused(phase))
+}

@@ -1,0 +1,72 @@
+//! What a leader remembers of the orders it drives: never needed to be right, only to be quick.
+//!
+//! An announced status that is not written yet is the one to go on from, so that a transition keeps its number and time.
+//! When the memory is lost the same transitions are found again from what is observed.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use resources::{OrderStatus, Payment, Shipment, StockReservation};
+
+/// The memory of one leader.
+#[derive(Default)]
+pub(crate) struct Memory(Mutex<HashMap<String, Recollection>>);
+
+/// What is remembered of one order.
+#[derive(Clone, Default)]
+pub(crate) struct Recollection {
+    /// The newest status decided, and announced up to its sequence.
+    pub(crate) status: Option<OrderStatus>,
+    /// Since when the resource lacks something of it.
+    pub(crate) unwritten_since: Option<Timestamp>,
+    /// The `resourceVersion` that our last write replaced: an order that still shows it is stale.
+    pub(crate) replaced: Option<String>,
+    /// Answers that services gave directly, where the child cannot be created any more.
+    pub(crate) direct: DirectAnswers,
+    /// How often in a row the services could not be asked.
+    pub(crate) unanswered: u32,
+}
+
+/// Children that exist at their service alone, since their namespace is going.
+#[derive(Clone, Default)]
+pub(crate) struct DirectAnswers {
+    pub(crate) reservation: Option<StockReservation>,
+    pub(crate) payment: Option<Payment>,
+    pub(crate) shipment: Option<Shipment>,
+}
+
+impl Memory {
+    pub(crate) fn recall(&self, uid: &str) -> Recollection {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn keep(&self, uid: &str, recollection: Recollection) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned(), recollection);
+    }
+
+    pub(crate) fn change(&self, uid: &str, change: impl FnOnce(&mut Recollection)) {
+        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(uid.to_owned()).or_default());
+    }
+
+    pub(crate) fn forget(&self, uid: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+}
+
+impl Recollection {
+    /// The status to go on from.
+    pub(crate) fn newest(&self, written: Option<&OrderStatus>) -> OrderStatus {
+        let written_sequence = written.map_or(0, |status| status.sequence);
+        match &self.status {
+            Some(remembered) if remembered.sequence > written_sequence => remembered.clone(),
+            Some(_) | None => written.cloned().unwrap_or_default(),
+        }
+    }
+
+    /// When what is unwritten has to be written.
+    pub(crate) fn write_due(&self, delay: Duration) -> Timestamp {
+        self.unwritten_since.and_then(|since| since.checked_add(delay).ok()).unwrap_or(Timestamp::MIN)
+    }
+}

@@ -1,0 +1,37 @@
+//! The controller of `Order`: observe, decide, act, write.
+//!
+//! - [`decide`] is pure: from an order, its children, the policy and the time to transitions, effects and a status. Each
+//!   phase has a file of its own.
+//! - [`reconcile`] is the edge: it observes, asks the questions that a decision needs, performs the effects through
+//!   [`effects`], and writes the status last, on the `resourceVersion` that was decided on.
+//!
+//! # Guarantees
+//! - Effects run before the status that records them, and each is idempotent by an identity derived from the order id.
+//! - A decision on a stale order is refused by the API server (409) and made again.
+//! - Every transition is announced, also those that are never written because their successor came soon.
+
+mod awaiting_payment;
+mod compensating;
+pub mod decide;
+mod draft;
+mod effects;
+mod finished;
+mod memory;
+mod paid;
+mod placed;
+mod plan;
+mod quotation;
+mod reconcile;
+mod report;
+mod reserved;
+mod shipped;
+mod stuck;
+mod view;
+mod wishes;
+mod words;
+
+pub use decide::{Situation, decide};
+pub(crate) use memory::{DirectAnswers, Memory};
+pub use plan::{Decision, Effect, Plan, Tell, Transition, Urgency};
+pub use quotation::Quotation;
+pub(crate) use reconcile::{Children, Controller, reconcile, requeue_after_error};

@@ -1,0 +1,223 @@
+//! The edge of the order controller: observe, ask, decide, act, write.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chassis::questions::{AskError, ask};
+use events::TraceParent;
+use events::questions::{CheckCustomer, Quote, RecallName};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::api::{Api, PostParams};
+use kube::runtime::controller::Action;
+use kube::runtime::events::Recorder;
+use resources::{Order, OrderStatus, Payment, Shipment, StockReservation};
+use tracing::Instrument;
+
+use super::decide::{Situation, decide};
+use super::effects;
+use super::memory::{Memory, Recollection};
+use super::plan::{Decision, Plan, Urgency};
+use super::quotation::Quotation;
+use crate::error::{Error, Failed};
+use crate::policy::Policy;
+use crate::world::World;
+
+const PATIENCE: Duration = Duration::from_secs(3);
+/// What only people read may wait this long for a transition to carry it.
+const COSMETIC_DELAY: Duration = Duration::from_secs(2);
+
+/// What the controller of orders works with.
+pub(crate) struct Controller {
+    pub(crate) world: Arc<World>,
+    pub(crate) memory: Memory,
+    pub(crate) recorder: Recorder,
+}
+
+/// The children as they are in the caches, less those of an earlier order of the same name.
+pub(crate) struct Children {
+    pub(crate) reservation: Option<Arc<StockReservation>>,
+    pub(crate) payment: Option<Arc<Payment>>,
+    pub(crate) shipment: Option<Arc<Shipment>>,
+}
+
+/// Brings one order forward as far as it goes for now.
+pub(crate) async fn reconcile(order: Arc<Order>, controller: Arc<Controller>) -> Result<Action, Error> {
+    let (Some(uid), Some(id)) = (order.uid(), resources::order_id(&order)) else {
+        return Ok(Action::await_change());
+    };
+    let trace = TraceParent::of_order(&id);
+    let name = format!("{}/{}", order.namespace().unwrap_or_default(), order.name_any());
+    let span = tracing::info_span!("order", order = id, name, trace_id = trace.trace_id());
+    let started = std::time::Instant::now();
+    let outcome = drive(&order, &uid, &id, &controller).instrument(span.clone()).await;
+    metrics::histogram!("supercargo_reconcile_seconds", "kind" => "Order").record(started.elapsed().as_secs_f64());
+    if let Err(error) = &outcome
+        && !error.is_conflict()
+    {
+        span.in_scope(|| tracing::warn!("failed to drive, will retry: {}", error.chain()));
+    }
+    outcome
+}
+
+/// What follows a failure: a conflict is decided anew at once, all else backs off.
+#[allow(clippy::needless_pass_by_value, reason = "the form that the controller asks for")]
+pub(crate) fn requeue_after_error(order: Arc<Order>, error: &Error, controller: Arc<Controller>) -> Action {
+    let uid = order.uid().unwrap_or_default();
+    if error.is_conflict() {
+        return Action::requeue(Duration::from_millis(50));
+    }
+    let mut failures = 1;
+    controller.memory.change(&uid, |memory| {
+        memory.unanswered += 1;
+        failures = memory.unanswered;
+    });
+    metrics::counter!("supercargo_reconcile_failures_total", "kind" => "Order", "category" => error.category()).increment(1);
+    Action::requeue(chassis::Backoff { initial: Duration::from_millis(200), maximum: Duration::from_secs(30) }.jittered(failures))
+}
+
+async fn drive(order: &Arc<Order>, uid: &str, id: &str, controller: &Controller) -> Result<Action, Error> {
+    let world = &controller.world;
+    let recollection = controller.memory.recall(uid);
+    if recollection.replaced.is_some() && recollection.replaced == order.metadata.resource_version {
+        // The cache has not seen our own write yet; its event wakes us.
+        return Ok(Action::await_change());
+    }
+    if order.metadata.deletion_timestamp.is_some() && !order.finalizers().iter().any(|f| f == resources::FINALIZER) {
+        controller.memory.forget(uid);
+        return Ok(Action::await_change());
+    }
+    let namespace = order.namespace().unwrap_or_default();
+    let policy = world.policy(&namespace);
+    let children = world.children(order, id, &recollection.direct);
+    let status = recollection.newest(order.status.as_ref());
+    // Times in resources carry microseconds: what is decided is what is read back.
+    let now = Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let mut situation = Situation {
+        order,
+        id,
+        status: &status,
+        reservation: children.reservation.as_deref(),
+        payment: children.payment.as_deref(),
+        shipment: children.shipment.as_deref(),
+        quotation: None,
+        policy: &policy,
+        now,
+    };
+    let mut decision = decide(&situation);
+    let quotation;
+    if decision == Decision::Ask {
+        quotation = match ask_quotation(order, id, &policy, world).await {
+            Ok(quotation) => quotation,
+            Err(error) => return wait_for_quotation(order, uid, &status, controller, error).await,
+        };
+        situation.quotation = Some(&quotation);
+        decision = decide(&situation);
+    }
+    let Decision::Act(plan) = decision else { return Ok(Action::await_change()) };
+    act(order, uid, &situation, *plan, recollection, controller).await
+}
+
+async fn act(
+    order: &Arc<Order>,
+    uid: &str,
+    situation: &Situation<'_>,
+    plan: Plan,
+    mut recollection: Recollection,
+    controller: &Controller,
+) -> Result<Action, Error> {
+    let performed = effects::perform(order, uid, situation, &plan, controller).await?;
+    let Plan { transitions: _, effects: _, status, urgency, look_again } = plan;
+    if performed.gone {
+        controller.memory.forget(uid);
+        return Ok(Action::await_change());
+    }
+    recollection.direct = controller.memory.recall(uid).direct;
+    recollection.unanswered = 0;
+    recollection.status = Some(status.clone());
+    let delay = match urgency {
+        Urgency::Unchanged => {
+            recollection.unwritten_since = None;
+            controller.memory.keep(uid, recollection);
+            return Ok(requeue(situation.now, [look_again, performed.look_again]));
+        }
+        Urgency::Cosmetic => COSMETIC_DELAY,
+        Urgency::Soon => situation.policy.status_delay,
+        Urgency::Now => Duration::ZERO,
+    };
+    // A transition restarts the wait: only a phase that lasts is written.
+    if recollection.unwritten_since.is_none() || !plan.transitions.is_empty() {
+        recollection.unwritten_since = Some(situation.now);
+    }
+    let due = recollection.write_due(delay);
+    if due > situation.now {
+        controller.memory.keep(uid, recollection);
+        return Ok(requeue(situation.now, [Some(due), look_again, performed.look_again]));
+    }
+    controller.memory.keep(uid, recollection.clone());
+    let base = performed.order.as_ref().unwrap_or(order);
+    let written = write(base, &status, &controller.world).await?;
+    recollection.unwritten_since = None;
+    recollection.replaced.clone_from(&order.metadata.resource_version);
+    controller.memory.keep(uid, recollection);
+    metrics::counter!("supercargo_status_writes_total", "kind" => "Order").increment(1);
+    tracing::debug!(version = written.resource_version(), phase = ?status.phase, sequence = status.sequence, "written");
+    Ok(requeue(situation.now, [look_again, performed.look_again]))
+}
+
+fn requeue(now: Timestamp, times: impl IntoIterator<Item = Option<Timestamp>>) -> Action {
+    match times.into_iter().flatten().min() {
+        Some(at) => {
+            let wait = Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
+            // A day at most: the queue keeps no far future.
+            Action::requeue(wait.max(Duration::from_millis(5)).min(Duration::from_secs(24 * 3600)))
+        }
+        None => Action::await_change(),
+    }
+}
+
+/// Writes the status on the version that was decided on.
+async fn write(order: &Order, status: &OrderStatus, world: &World) -> Result<Order, Error> {
+    let name = order.name_any();
+    let api: Api<Order> = Api::namespaced(world.kubernetes.clone(), &order.namespace().unwrap_or_default());
+    let mut desired = order.clone();
+    desired.status = Some(status.clone());
+    world
+        .patiently("write the status of the order", api.replace_status(&name, &PostParams::default(), &desired))
+        .await
+}
+
+async fn ask_quotation(order: &Order, id: &str, policy: &Policy, world: &World) -> Result<Quotation, AskError> {
+    let spec = &order.spec;
+    let quote = Quote { currency: policy.currency, items: spec.items.clone(), coupon: spec.coupon.clone() };
+    let customer = CheckCustomer { id: spec.customer.id.clone(), email: spec.customer.email.clone() };
+    let recall = RecallName {
+        namespace: order.namespace().unwrap_or_default(),
+        name: order.name_any(),
+        order_id: id.to_owned(),
+    };
+    let (quote, customer, recalled) = tokio::try_join!(
+        ask(&world.nats, &quote, PATIENCE),
+        ask(&world.nats, &customer, PATIENCE),
+        ask(&world.nats, &recall, PATIENCE),
+    )?;
+    Ok(Quotation { quote, customer, recalled })
+}
+
+/// The order cannot be judged yet: it says so, and is tried again.
+async fn wait_for_quotation(
+    order: &Arc<Order>,
+    uid: &str,
+    status: &OrderStatus,
+    controller: &Controller,
+    error: AskError,
+) -> Result<Action, Error> {
+    let mut told = status.clone();
+    told.reason = Some("WaitingForServices".to_owned());
+    told.message = Some(format!("The order cannot be quoted yet, it is tried again: {error}.").chars().take(1024).collect());
+    if order.status.as_ref().and_then(|status| status.reason.as_deref()) != told.reason.as_deref() {
+        write(order, &told, &controller.world).await?;
+        controller.memory.change(uid, |memory| memory.replaced.clone_from(&order.metadata.resource_version));
+    }
+    Err(Error::new("ask catalog, accounts and orders about the order", Failed::Ask(error)))
+}

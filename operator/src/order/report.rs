@@ -1,0 +1,124 @@
+//! What the status says besides the phase: conditions and the columns for people who list orders.
+
+use jiff::Timestamp;
+use resources::{
+    ConditionStatus, OrderPhase, OrderStatus, PaymentPhase, ReservationPhase, condition, set_condition,
+};
+
+use super::decide::Situation;
+use super::view::{PaymentView, ReservationView, ShipmentView};
+
+/// Completes `status` from what is observed.
+pub(crate) fn complete(status: &mut OrderStatus, situation: &Situation<'_>) {
+    let generation = situation.order.metadata.generation;
+    status.observed_generation = generation;
+    let payment = situation.payment.map(PaymentView::of);
+    status.payment = payment.and_then(|payment| payment.latest).map(|phase| phase.as_str().to_owned());
+    let shipment_status = situation.shipment.and_then(|shipment| shipment.status.as_ref());
+    status.tracking = shipment_status.and_then(|shipment| shipment.tracking_number.clone());
+    let Some(phase) = status.phase else { return };
+    let claims = [
+        accepted(phase, status),
+        stock_reserved(phase, situation.reservation.map(ReservationView::of)),
+        paid(payment),
+        shipped(phase, situation.shipment.map(ShipmentView::of)),
+        finished(phase, status),
+    ];
+    for Claim { type_, holds, reason, message } in claims {
+        let new = condition(type_, holds, &reason, &message, generation, at(situation.now));
+        set_condition(&mut status.conditions, new);
+    }
+}
+
+/// Conditions carry whole seconds.
+fn at(now: Timestamp) -> Timestamp {
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+struct Claim {
+    type_: &'static str,
+    holds: ConditionStatus,
+    reason: String,
+    message: String,
+}
+
+fn claim(type_: &'static str, holds: ConditionStatus, reason: &str, message: &str) -> Claim {
+    Claim { type_, holds, reason: reason.to_owned(), message: message.to_owned() }
+}
+
+fn accepted(phase: OrderPhase, status: &OrderStatus) -> Claim {
+    if phase == OrderPhase::Rejected {
+        let reason = status.reason.as_deref().unwrap_or("Rejected");
+        return claim("Accepted", ConditionStatus::False, reason, "The order was refused.");
+    }
+    if status.total.is_none() {
+        return claim("Accepted", ConditionStatus::False, "NotQuoted", "The order ended before it was quoted.");
+    }
+    claim("Accepted", ConditionStatus::True, "Quoted", "Every line has a price.")
+}
+
+fn stock_reserved(phase: OrderPhase, reservation: Option<ReservationView<'_>>) -> Claim {
+    let latest = reservation.and_then(|reservation| reservation.latest);
+    match latest {
+        Some(ReservationPhase::Held) => {
+            claim("StockReserved", ConditionStatus::True, "Held", "The goods are set aside.")
+        }
+        Some(ReservationPhase::Committed) => {
+            claim("StockReserved", ConditionStatus::True, "Committed", "The goods have left the house.")
+        }
+        Some(ReservationPhase::Insufficient) => {
+            claim("StockReserved", ConditionStatus::False, "OutOfStock", "At least one article is short.")
+        }
+        Some(ReservationPhase::Released) => {
+            claim("StockReserved", ConditionStatus::False, "Released", "No goods are held.")
+        }
+        Some(ReservationPhase::Expired) => {
+            claim("StockReserved", ConditionStatus::False, "Expired", "The goods were held for a time only.")
+        }
+        Some(ReservationPhase::Pending) | None if phase == OrderPhase::Placed => {
+            claim("StockReserved", ConditionStatus::Unknown, "Waiting", "Inventory has not answered yet.")
+        }
+        Some(ReservationPhase::Pending) | None => {
+            claim("StockReserved", ConditionStatus::False, "NotHeld", "No goods are held.")
+        }
+    }
+}
+
+fn paid(payment: Option<PaymentView<'_>>) -> Claim {
+    let Some(phase) = payment.and_then(|payment| payment.latest) else {
+        return claim("Paid", ConditionStatus::False, "NotPaid", "Nothing was charged.");
+    };
+    let (holds, message) = match phase {
+        PaymentPhase::Captured => (ConditionStatus::True, "The money is taken."),
+        PaymentPhase::Authorized => (ConditionStatus::True, "The money is promised and taken on dispatch."),
+        PaymentPhase::Unknown => (ConditionStatus::Unknown, "The provider is asked whether the money was taken."),
+        PaymentPhase::Pending => (ConditionStatus::False, "The provider has not answered yet."),
+        PaymentPhase::ActionRequired => (ConditionStatus::False, "The customer has to confirm with their bank."),
+        PaymentPhase::Declined => (ConditionStatus::False, "The provider declined."),
+        PaymentPhase::Voided => (ConditionStatus::False, "Nothing was charged, and nothing can be any more."),
+        PaymentPhase::Refunded => (ConditionStatus::False, "The money went back to the customer."),
+        PaymentPhase::Failed => (ConditionStatus::Unknown, "The money could not be given back."),
+    };
+    claim("Paid", holds, phase.as_str(), message)
+}
+
+fn shipped(phase: OrderPhase, shipment: Option<ShipmentView<'_>>) -> Claim {
+    match shipment.and_then(|shipment| shipment.latest) {
+        Some(latest) if latest.has_left() => {
+            claim("Shipped", ConditionStatus::True, latest.as_str(), "The carrier has taken the goods.")
+        }
+        Some(latest) => claim("Shipped", ConditionStatus::False, latest.as_str(), "The goods have not left."),
+        None if phase.is_finished() => {
+            claim("Shipped", ConditionStatus::False, "NotShipped", "The goods were never sent.")
+        }
+        None => claim("Shipped", ConditionStatus::False, "NotBooked", "No parcel is booked yet."),
+    }
+}
+
+fn finished(phase: OrderPhase, status: &OrderStatus) -> Claim {
+    let message = status.message.as_deref().unwrap_or("The order is under way.");
+    if phase.is_finished() {
+        return claim("Finished", ConditionStatus::True, phase.as_str(), message);
+    }
+    claim("Finished", ConditionStatus::False, phase.as_str(), "The order is under way.")
+}

@@ -1,0 +1,96 @@
+//! Children as a decision sees them: a phase counts only when it answers the present spec.
+
+use resources::{
+    Payment, PaymentPhase, PaymentSpec, ReservationPhase, Shipment, ShipmentPhase, ShipmentSpec, StockReservation,
+    StockReservationSpec,
+};
+
+/// A reservation and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReservationView<'a> {
+    pub(crate) spec: &'a StockReservationSpec,
+    /// The answer to the present spec.
+    pub(crate) answer: Option<ReservationPhase>,
+    /// The last report, whichever spec it answers.
+    pub(crate) latest: Option<ReservationPhase>,
+    pub(crate) message: Option<&'a str>,
+}
+
+impl<'a> ReservationView<'a> {
+    pub(crate) fn of(child: &'a StockReservation) -> Self {
+        let status = child.status.as_ref();
+        let latest = status.and_then(|status| status.phase);
+        let answered = status.and_then(|status| status.observed_generation) == child.metadata.generation;
+        Self {
+            spec: &child.spec,
+            answer: latest.filter(|_| answered),
+            latest,
+            message: status.and_then(|status| status.message.as_deref()),
+        }
+    }
+}
+
+/// A payment and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PaymentView<'a> {
+    pub(crate) spec: &'a PaymentSpec,
+    /// The answer to the present spec and attempt.
+    pub(crate) answer: Option<PaymentPhase>,
+    pub(crate) latest: Option<PaymentPhase>,
+    pub(crate) message: Option<&'a str>,
+}
+
+impl<'a> PaymentView<'a> {
+    pub(crate) fn of(child: &'a Payment) -> Self {
+        let status = child.status.as_ref();
+        let latest = status.and_then(|status| status.phase);
+        let answered = status.and_then(|status| status.observed_generation) == child.metadata.generation;
+        Self {
+            spec: &child.spec,
+            answer: latest.filter(|_| answered),
+            latest,
+            message: status.and_then(|status| status.message.as_deref()),
+        }
+    }
+
+    /// True when the present spec wants the money kept, or promised.
+    pub(crate) fn is_wanted(&self) -> bool {
+        use resources::PaymentDesired::{Authorized, Cancelled, Captured, Refunded};
+        match self.spec.desired {
+            Captured | Authorized => true,
+            Cancelled | Refunded => false,
+        }
+    }
+}
+
+/// A shipment and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShipmentView<'a> {
+    pub(crate) spec: &'a ShipmentSpec,
+    /// The answer to the present spec.
+    pub(crate) answer: Option<ShipmentPhase>,
+    /// The last report, whichever spec it answers: parcels move on their own.
+    pub(crate) latest: Option<ShipmentPhase>,
+    pub(crate) message: Option<&'a str>,
+}
+
+impl<'a> ShipmentView<'a> {
+    pub(crate) fn of(child: &'a Shipment) -> Self {
+        let status = child.status.as_ref();
+        let latest = status.and_then(|status| status.phase);
+        let answered = status.and_then(|status| status.observed_generation) == child.metadata.generation;
+        Self {
+            spec: &child.spec,
+            answer: latest.filter(|_| answered),
+            latest,
+            message: status.and_then(|status| status.message.as_deref()),
+        }
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        match self.spec.desired {
+            resources::ShipmentDesired::Delivered => true,
+            resources::ShipmentDesired::Cancelled => false,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Sentences that a customer service agent can read out.
+
+use resources::{Compensation, OrderPhase};
+
+use super::draft::Draft;
+use super::plan::{Effect, Tell};
+
+/// Why an order that was undone has ended.
+pub(crate) fn ended(draft: &Draft<'_>, compensation: &Compensation) -> String {
+    let refunded = draft.situation.payment.and_then(|payment| payment.status.as_ref()).and_then(|status| status.refunded);
+    let money = match refunded {
+        Some(refunded) if !refunded.is_zero() => format!("{refunded} went back to the customer."),
+        Some(_) | None => "The customer was charged nothing.".to_owned(),
+    };
+    let why = match compensation.reason.as_str() {
+        "CancelRequested" => match &draft.spec().cancel {
+            Some(cancel) => format!("Cancelled: {}.", cancel.reason.trim_end_matches('.')),
+            None => "Cancelled.".to_owned(),
+        },
+        "Deleted" => "Cancelled, as the order was deleted.".to_owned(),
+        "OutOfStock" => "The goods could not be had any more.".to_owned(),
+        "PaymentTimeout" => "The payment did not arrive in time.".to_owned(),
+        "ShippingFailed" => "The goods could not be delivered.".to_owned(),
+        "StockReleased" => "The goods were released by hand.".to_owned(),
+        "PaymentRefunded" => "The payment was given back at the provider.".to_owned(),
+        other => format!("The order could not be carried out ({other})."),
+    };
+    format!("{why} {money}")
+}
+
+/// A wish to stop came too late.
+pub(crate) fn cancel_refused(phase: OrderPhase) -> Effect {
+    let note = if phase == OrderPhase::Shipped {
+        "The parcel is on its way and cannot be stopped: send it back once it is there.".to_owned()
+    } else {
+        format!("The order is {phase} already: cancelling it changes nothing.")
+    };
+    Effect::Tell(Tell { warning: true, reason: "CancelRefused".to_owned(), note })
+}
+
+/// What people who look at the resource are told of a transition: refusals, failures and compensation only.
+pub(crate) fn tell(phase: OrderPhase, reason: Option<&str>, message: &str) -> Option<Tell> {
+    let (warning, default) = match phase {
+        OrderPhase::Rejected => (true, "Rejected"),
+        OrderPhase::Failed => (true, "Failed"),
+        OrderPhase::Stuck => (true, "Stuck"),
+        OrderPhase::Compensating => (false, "Compensating"),
+        OrderPhase::Cancelled => (false, "Cancelled"),
+        OrderPhase::AwaitingPayment => (false, "AwaitingPayment"),
+        OrderPhase::Shipped if reason == Some("CancelRefused") => (true, "CancelRefused"),
+        OrderPhase::Placed
+        | OrderPhase::Reserved
+        | OrderPhase::Paid
+        | OrderPhase::Shipped
+        | OrderPhase::Completed => return None,
+    };
+    Some(Tell { warning, reason: reason.unwrap_or(default).to_owned(), note: message.to_owned() })
+}
+
+/// What an order says of itself when a phase takes too long.
+pub(crate) fn overdue(phase: OrderPhase) -> (&'static str, &'static str) {
+    match phase {
+        OrderPhase::Placed => ("StockOverdue", "Inventory has not answered in time; it is asked again and again."),
+        OrderPhase::Reserved => ("PaymentOverdue", "Payment has not answered in time; it is asked again and again."),
+        OrderPhase::Paid => ("DispatchOverdue", "The carrier has not collected the goods in time."),
+        OrderPhase::Shipped => ("DeliveryOverdue", "The carrier has not delivered in time."),
+        OrderPhase::Compensating => ("UndoOverdue", "Undoing takes longer than it should; it is tried again and again."),
+        OrderPhase::AwaitingPayment
+        | OrderPhase::Completed
+        | OrderPhase::Rejected
+        | OrderPhase::Failed
+        | OrderPhase::Cancelled
+        | OrderPhase::Stuck => ("Overdue", "It takes longer than it should."),
+    }
+}

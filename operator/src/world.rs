@@ -1,0 +1,69 @@
+//! What the controllers see and reach: caches of the resources, the API server, NATS.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream;
+use k8s_openapi::NamespaceResourceScope;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource, ResourceExt};
+use resources::{Order, Payment, Shipment, Shop, StockReservation};
+
+use crate::child::Child;
+use crate::error::{Error, Failed};
+use crate::order::{Children, DirectAnswers};
+use crate::policy::Policy;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const SHOP: &str = "default";
+
+/// Shared by all controllers of one leader.
+pub(crate) struct World {
+    pub(crate) kubernetes: kube::Client,
+    pub(crate) nats: async_nats::Client,
+    pub(crate) jetstream: jetstream::Context,
+    pub(crate) reservations: Store<StockReservation>,
+    pub(crate) payments: Store<Payment>,
+    pub(crate) shipments: Store<Shipment>,
+    pub(crate) shops: Store<Shop>,
+}
+
+impl World {
+    /// The policy of a namespace, as of now.
+    pub(crate) fn policy(&self, namespace: &str) -> Policy {
+        let shop = self.shops.get(&ObjectRef::new(SHOP).within(namespace));
+        Policy::of(shop.as_deref())
+    }
+
+    /// The children of the order with that id: cached, or else answered directly by their service.
+    pub(crate) fn children(&self, order: &Order, id: &str, direct: &DirectAnswers) -> Children {
+        let name = order.name_any();
+        let namespace = order.namespace().unwrap_or_default();
+        Children {
+            reservation: find(&self.reservations, &name, &namespace, id, direct.reservation.as_ref()),
+            payment: find(&self.payments, &name, &namespace, id, direct.payment.as_ref()),
+            shipment: find(&self.shipments, &name, &namespace, id, direct.shipment.as_ref()),
+        }
+    }
+
+    /// Waits for the API server with a bound, since the client's reads have none.
+    pub(crate) async fn patiently<T>(
+        &self,
+        operation: &'static str,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, Error> {
+        match tokio::time::timeout(PATIENCE, request).await {
+            Ok(answer) => answer.map_err(|error| Error::new(operation, error)),
+            Err(_) => Err(Error::new(operation, Failed::Patience(PATIENCE))),
+        }
+    }
+}
+
+fn find<C>(store: &Store<C>, name: &str, namespace: &str, id: &str, direct: Option<&C>) -> Option<Arc<C>>
+where
+    C: Child + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    let cached = store.get(&ObjectRef::new(name).within(namespace));
+    let own = cached.filter(|child| C::order_reference(child.spec()).id == id && child.meta().deletion_timestamp.is_none());
+    own.or_else(|| direct.map(|child| Arc::new(child.clone())))
+}
