@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 /// What every role needs to know.
 #[derive(Args, Clone, Debug)]
+#[group(id = "common")]
 pub struct Settings {
     /// Where NATS is, for example nats://127.0.0.1:4222; several servers are separated by commas.
     #[arg(long, env = "NATS_URL", default_value = "nats://127.0.0.1:4222", value_name = "URL")]

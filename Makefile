@@ -1,0 +1,48 @@
+# Supercargo: what a person types. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TEST_DIR := $(CURDIR)/.dev-test
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Build what is missing, start everything, carry the sample orders to their ends, and stay up
+	@dev/demo
+
+.PHONY: up
+up: ## Start what is not running: a real Kubernetes API, JetStream, Postgres, the outside world's stand-in and the shop
+	@dev/up
+
+.PHONY: down
+down: ## Stop everything; what it holds stays
+	@dev/down
+
+.PHONY: clean
+clean: ## Stop everything and drop what it holds
+	@dev/clean
+
+.PHONY: logs
+logs: ## Follow the logs of what runs
+	@dev/logs
+
+.PHONY: check
+check: ## Check format, lints and the licences of dependencies (the last where cargo-deny is installed)
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
+	 else echo "cargo-deny is not installed, licences are not checked: cargo install --locked cargo-deny"; fi
+
+.PHONY: generate
+generate: ## Write crds/ and docs/schemas/ anew from the code
+	rm -rf crds docs/schemas
+	cargo run --quiet --locked -- crds --dir crds
+	cargo run --quiet --locked -- schemas --dir docs/schemas
+
+.PHONY: test
+test: check ## Run all tests, on a stack of their own
+	@dev/test

@@ -1,0 +1,8 @@
+//! The service on a real Postgres: set DATABASE_URL, or run make test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod commands;
+mod expiry;
+mod ledger;
+mod stocktakes;
+mod world;

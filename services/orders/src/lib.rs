@@ -1,0 +1,58 @@
+//! The durable history of every order, its snapshots and its archive.
+//!
+//! Every event of the stream `EVENTS` is copied into the append-only table `history`, those about articles too; the events
+//! of an order also move its row in `orders_index`. Three questions are answered from them: was an order of this name
+//! delivered before ([`events::questions::RecallName`]), keep this finished order for ever
+//! ([`events::questions::Archive`]), and what happened to it ([`events::questions::ReadHistory`]).
+//!
+//! # Guarantees
+//! - An event is recorded once, whatever the order and the number of its deliveries; a recorded event never changes (the
+//!   database refuses it).
+//! - `orders_index` is a fold of `history`, written in the same transaction.
+//! - An order is `Archived` only when all its transitions are recorded and its money is decided; snapshot and the
+//!   transitions that were filled in are committed before the answer.
+
+mod archive;
+mod gaps;
+pub mod handlers;
+pub mod questions;
+mod record;
+mod store;
+mod summary;
+mod timeline;
+
+use std::sync::Arc;
+
+use chassis::{Platform, Role, Store, Subscription, consumer, questions::answer};
+use events::questions::{Archive, ReadHistory, RecallName};
+use events::streams;
+
+pub use record::{OrderName, Record, RecordError, Transition};
+pub use store::MIGRATIONS;
+
+use crate::handlers::RecordEvents;
+use crate::questions::Librarian;
+
+/// How many events are recorded at the same time.
+const AT_ONCE: usize = 16;
+
+/// Starts the service.
+///
+/// # Errors
+/// When the database's setting is missing or wrong, a migration fails, or the process is told to stop.
+pub async fn start(platform: Platform) -> anyhow::Result<Role> {
+    let store = Store::open(&platform, "orders", &MIGRATIONS).await?;
+    let librarian = Arc::new(Librarian::new(store.clone()));
+    let events = Subscription {
+        stream: streams::EVENTS,
+        consumer: "orders-history",
+        subjects: vec![streams::EVENTS_SUBJECTS.to_owned()],
+        concurrency: AT_ONCE,
+    };
+    Ok(Role::new("orders")
+        .doing("history", consumer::consume(platform.clone(), store.clone(), events, RecordEvents))
+        .doing("recall", answer::<RecallName>(platform.clone(), librarian.clone()))
+        .doing("archive", answer::<Archive>(platform.clone(), librarian.clone()))
+        .doing("read", answer::<ReadHistory>(platform.clone(), librarian))
+        .doing("gaps", gaps::watch(platform, store)))
+}

@@ -1,0 +1,162 @@
+//! What to do next.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use resources::PaymentDesired;
+
+use super::{Attempt, Payment, Stage};
+
+/// Providers forget idempotency keys after a day: before that, an intent of an old attempt is looked for.
+const KEYS_LAST: Duration = Duration::from_secs(23 * 3600);
+/// How long "there is none" is believed.
+const SEARCH_LASTS: Duration = Duration::from_secs(3600);
+
+/// What is wanted of one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Its money is to be taken.
+    Take,
+    /// Its money is to be promised.
+    Promise,
+    /// It is to keep no money and never take any.
+    Undo,
+}
+
+/// What to do next about an order's money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing, until something is heard.
+    Nothing,
+    /// Nothing before this.
+    WaitUntil(Timestamp),
+    /// Ask this of the provider.
+    Do(Act),
+}
+
+/// A call about an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// The attempt.
+    pub attempt: u32,
+    /// The call.
+    pub call: Call,
+}
+
+/// What is asked of the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Make an unconfirmed intent.
+    Create,
+    /// Look for an intent whose id was lost.
+    Search,
+    /// Charge, or promise.
+    Confirm,
+    /// Take what was promised.
+    Capture,
+    /// Make certain that nothing is ever taken.
+    Cancel,
+    /// Give back what was taken.
+    Refund,
+    /// Ask by id.
+    Retrieve,
+    /// Nothing: there is no intent, so that it is void for certain.
+    Void,
+}
+
+impl Call {
+    /// The name in logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Search => "search",
+            Self::Confirm => "confirm",
+            Self::Capture => "capture",
+            Self::Cancel => "cancel",
+            Self::Refund => "refund",
+            Self::Retrieve => "retrieve",
+            Self::Void => "void",
+        }
+    }
+}
+
+impl Payment {
+    /// What is wanted of `attempt`.
+    #[must_use]
+    pub fn goal(&self, attempt: &Attempt) -> Goal {
+        let undone = self.undone_attempt.is_some_and(|undone| attempt.number <= undone);
+        if undone || attempt.number != self.wish.attempt {
+            return Goal::Undo;
+        }
+        match self.wish.desired {
+            PaymentDesired::Captured => Goal::Take,
+            PaymentDesired::Authorized => Goal::Promise,
+            PaymentDesired::Cancelled | PaymentDesired::Refunded => Goal::Undo,
+        }
+    }
+}
+
+/// What to do next. Attempts to be undone come first, and the wanted one waits until they keep nothing for certain.
+#[must_use]
+pub fn next_step(payment: &Payment, now: Timestamp) -> Step {
+    let mut wait: Option<Timestamp> = None;
+    let mut all_undone = true;
+    for attempt in payment.attempts.iter().filter(|attempt| payment.goal(attempt) == Goal::Undo) {
+        match call_for(attempt, Goal::Undo, now) {
+            Some(call) if now >= attempt.next_at => return Step::Do(Act { attempt: attempt.number, call }),
+            Some(_) => wait = Some(wait.map_or(attempt.next_at, |at| at.min(attempt.next_at))),
+            None => {}
+        }
+        all_undone &= matches!(attempt.stage, Stage::Void | Stage::Refunded);
+    }
+    if let Some(at) = wait {
+        return Step::WaitUntil(at);
+    }
+    let wanted = payment.attempts.iter().find(|attempt| payment.goal(attempt) != Goal::Undo);
+    match wanted {
+        Some(attempt) if all_undone => match call_for(attempt, payment.goal(attempt), now) {
+            Some(call) if now >= attempt.next_at => Step::Do(Act { attempt: attempt.number, call }),
+            Some(_) => Step::WaitUntil(attempt.next_at),
+            None => Step::Nothing,
+        },
+        Some(_) | None => Step::Nothing,
+    }
+}
+
+/// The call that brings an attempt nearer to its goal, due at its `next_at`.
+fn call_for(attempt: &Attempt, goal: Goal, now: Timestamp) -> Option<Call> {
+    let asked = attempt.asked.is_some();
+    match (goal, attempt.stage) {
+        // Money that comes after the end is asked about too.
+        (_, Stage::Void) => asked.then_some(Call::Retrieve),
+        (_, Stage::Refunded) => None,
+        (_, Stage::Unknown | Stage::Checking) => Some(Call::Retrieve),
+        (_, Stage::Uncharged) => Some(Call::Cancel),
+        (Goal::Take | Goal::Promise, Stage::Planned) => Some(create_or_search(attempt, now)),
+        (Goal::Undo, Stage::Planned) if attempt.create_lost || attempt.must_search => {
+            Some(create_or_search(attempt, now))
+        }
+        (Goal::Undo, Stage::Planned) => Some(Call::Void),
+        (Goal::Undo, Stage::Created | Stage::ActionRequired | Stage::Authorized) => Some(Call::Cancel),
+        (Goal::Undo, Stage::Declined) => Some(if attempt.intent.is_some() { Call::Cancel } else { Call::Void }),
+        (Goal::Undo, Stage::Captured) => {
+            (attempt.refund_refusal.is_none() || attempt.refund_retry).then_some(Call::Refund)
+        }
+        (Goal::Take | Goal::Promise, Stage::Created) => Some(if asked { Call::Retrieve } else { Call::Confirm }),
+        (Goal::Take | Goal::Promise, Stage::ActionRequired) => Some(Call::Retrieve),
+        (Goal::Take, Stage::Authorized) => Some(if asked { Call::Retrieve } else { Call::Capture }),
+        (Goal::Promise, Stage::Authorized) | (Goal::Take | Goal::Promise, Stage::Declined) => {
+            asked.then_some(Call::Retrieve)
+        }
+        (Goal::Take | Goal::Promise, Stage::Captured) => None,
+    }
+}
+
+/// A lost create is repeated under its key. Once the key may be forgotten, or is taken, the intent is looked for first.
+fn create_or_search(attempt: &Attempt, now: Timestamp) -> Call {
+    let older_than = |at: Timestamp, age: Duration| at.checked_add(age).is_ok_and(|end| now >= end);
+    let searched = attempt.searched_at.is_some_and(|at| !older_than(at, SEARCH_LASTS));
+    let old = older_than(attempt.planned_at, KEYS_LAST);
+    if attempt.must_search || (old && !searched) { Call::Search } else { Call::Create }
+}

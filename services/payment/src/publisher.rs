@@ -1,0 +1,122 @@
+//! What is told to others, translated from what is known here: the one place.
+
+use chassis::{ChildKind, StatusReport, Transaction};
+use events::{Event, EventType, PaymentChanged};
+use jiff::Timestamp;
+use resources::{PaymentPhase, PaymentStatus};
+
+use crate::machine::{Payment, Summary, Telling};
+
+/// The bounds of the status in the resource's schema, in characters.
+const LONGEST_REASON: usize = 64;
+const LONGEST_MESSAGE: usize = 1024;
+const LONGEST_REFERENCE: usize = 200;
+const LONGEST_URL: usize = 2048;
+
+/// Tells what must be told, once the transaction is committed.
+///
+/// # Errors
+/// When the outbox cannot be written.
+pub async fn tell_in_tx(
+    tx: &mut Transaction,
+    payment: &Payment,
+    telling: Telling,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    if telling.event
+        && let Some(event) = event(payment, now)?
+    {
+        metrics::counter!("supercargo_payment_outcomes_total", "phase" => payment.shown.phase.as_str()).increment(1);
+        tracing::info!(
+            attempt = payment.shown.attempt,
+            reason = payment.shown.reason,
+            reference = payment.shown.reference,
+            "the payment is {}",
+            payment.shown.phase.as_str()
+        );
+        tx.publish(&event).await?;
+    }
+    if telling.report
+        && let Some(report) = report(payment)?
+    {
+        tx.report(&report).await?;
+    }
+    Ok(())
+}
+
+/// The status as it stands in the resource.
+#[must_use]
+pub fn status(payment: &Payment) -> PaymentStatus {
+    let Summary { phase, attempt, captured, refunded, reason, message, reference, action_url } = &payment.shown;
+    PaymentStatus {
+        phase: Some(*phase),
+        revision: payment.revision,
+        observed_generation: payment.child.as_ref().map(|child| child.generation),
+        attempt: *attempt,
+        captured: Some(*captured),
+        refunded: Some(*refunded),
+        reference: reference.as_deref().map(|text| shortened(text, LONGEST_REFERENCE)),
+        // Half an address leads nowhere.
+        action_url: action_url.clone().filter(|url| url.chars().count() <= LONGEST_URL),
+        reason: reason.as_deref().map(|text| shortened(text, LONGEST_REASON)),
+        message: message.as_deref().map(|text| shortened(text, LONGEST_MESSAGE)),
+    }
+}
+
+fn report(payment: &Payment) -> anyhow::Result<Option<StatusReport>> {
+    let Some(child) = &payment.child else { return Ok(None) };
+    Ok(Some(StatusReport {
+        kind: ChildKind::Payment,
+        namespace: payment.namespace.clone(),
+        name: payment.name.clone(),
+        uid: child.uid.clone(),
+        status: serde_json::to_value(status(payment))?,
+    }))
+}
+
+fn event(payment: &Payment, now: Timestamp) -> anyhow::Result<Option<Event>> {
+    let event_type = match payment.shown.phase {
+        PaymentPhase::Pending => return Ok(None),
+        PaymentPhase::Authorized => EventType::PaymentAuthorized,
+        PaymentPhase::Captured => EventType::PaymentCaptured,
+        PaymentPhase::ActionRequired => EventType::PaymentActionRequired,
+        PaymentPhase::Declined => EventType::PaymentDeclined,
+        PaymentPhase::Unknown => EventType::PaymentUnknown,
+        PaymentPhase::Voided => EventType::PaymentVoided,
+        PaymentPhase::Refunded => EventType::PaymentRefunded,
+        PaymentPhase::Failed => EventType::PaymentFailed,
+    };
+    let status = status(payment);
+    let data = PaymentChanged {
+        order_id: payment.order_id.clone(),
+        namespace: payment.namespace.clone(),
+        name: payment.name.clone(),
+        revision: payment.revision,
+        phase: payment.shown.phase,
+        attempt: payment.shown.attempt,
+        amount: payment.wish.amount,
+        captured: payment.shown.captured,
+        refunded: payment.shown.refunded,
+        reason: status.reason,
+        message: status.message,
+        reference: status.reference,
+    };
+    let id = format!("{}/payment/{}", payment.order_id, payment.revision);
+    Ok(Some(Event::new(event_type, "payment", id, &payment.order_id, now, &data)?))
+}
+
+/// The first `most` characters, without control characters.
+fn shortened(text: &str, most: usize) -> String {
+    text.chars().filter(|character| !character.is_control()).take(most).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_provider_fit_the_resource_whatever_they_are() {
+        assert_eq!(shortened("né\u{0}\nant", 3), "néa");
+        assert_eq!(shortened(&"é".repeat(2000), LONGEST_MESSAGE).chars().count(), 1024);
+    }
+}

@@ -1,0 +1,143 @@
+//! `POST /api/v1/webhooks/stripe`: the provider tells that something happened.
+//!
+//! A webhook is believed for its signature, taken once for its event id, and used as a hint alone: the attempt is asked
+//! about by id, so that the order in which webhooks and answers arrive makes no difference.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use chassis::Store;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::machine::Stage;
+use crate::provider::IntentStatus;
+use crate::store;
+use crate::stripe::{WebhookEvent, verify};
+
+/// The greatest webhook that is read.
+const BODY_LIMIT: usize = 1024 * 1024;
+/// The name in the inbox.
+const CONSUMER: &str = "stripe-webhook";
+
+#[derive(Clone)]
+struct Webhooks {
+    store: Store,
+    secret: String,
+}
+
+/// The routes of the service.
+pub fn router(store: Store, secret: String) -> Router {
+    Router::new()
+        .route("/api/v1/webhooks/stripe", post(receive))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(Webhooks { store, secret })
+}
+
+/// What became of a webhook, for the metrics.
+enum Outcome {
+    Taken,
+    NoNews,
+    Repeated,
+    NotOurs,
+}
+
+async fn receive(
+    State(webhooks): State<Webhooks>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return refuse(rejection.status(), "The body cannot be read", &rejection.body_text()),
+    };
+    let now = Timestamp::now();
+    let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
+    if let Err(error) = verify(&webhooks.secret, signature, &body, now) {
+        return refuse(StatusCode::BAD_REQUEST, "The webhook is not believed", &error.to_string());
+    }
+    let event: WebhookEvent = match serde_json::from_slice(&body) {
+        Ok(event) => event,
+        Err(error) => {
+            return refuse(StatusCode::BAD_REQUEST, "The webhook cannot be read", &error.to_string());
+        }
+    };
+    match take(&webhooks.store, &event, now).await {
+        Ok(outcome) => {
+            let label = match outcome {
+                Outcome::Taken => "taken",
+                Outcome::NoNews => "no_news",
+                Outcome::Repeated => "repeated",
+                Outcome::NotOurs => "not_ours",
+            };
+            metrics::counter!("supercargo_payment_webhooks_total", "outcome" => label).increment(1);
+            tracing::debug!(event = event.id, kind = event.kind, outcome = label, "webhook");
+            Json(json!({"received": true})).into_response()
+        }
+        Err(error) => {
+            tracing::warn!(event = event.id, "failed to keep a webhook; the provider will send it again: {error}");
+            let detail = "The webhook could not be kept. Send it again.";
+            refuse(StatusCode::SERVICE_UNAVAILABLE, "The database failed", detail)
+        }
+    }
+}
+
+async fn take(store: &Store, event: &WebhookEvent, now: Timestamp) -> Result<Outcome, sqlx::Error> {
+    let Some(intent) = event.data.object.intent() else { return Ok(Outcome::NotOurs) };
+    let mut tx = store.begin().await?;
+    if !tx.first_time(CONSUMER, &event.id).await? {
+        return Ok(Outcome::Repeated);
+    }
+    let claimed = event.data.object.claimed();
+    let Some((order_id, attempt, stage)) = store::find_attempt_in_tx(&mut tx, intent, claimed).await? else {
+        return Ok(Outcome::NotOurs);
+    };
+    let news = is_news(stage, event.data.object.status());
+    if news {
+        tracing::debug!(order = order_id, event = event.id, kind = event.kind, "the provider has news");
+        store::ask_in_tx(&mut tx, &order_id, attempt, &event.id, now).await?;
+    }
+    tx.commit().await?;
+    Ok(if news { Outcome::Taken } else { Outcome::NoNews })
+}
+
+/// Whether an intent of that status may be news for an attempt at that stage. What is no intent (a charge, a refund) comes
+/// with an event of its intent, or was made by us.
+fn is_news(stage: Stage, status: Option<IntentStatus>) -> bool {
+    let Some(status) = status else { return false };
+    match stage {
+        Stage::Captured | Stage::Refunded => false,
+        Stage::Void => status == IntentStatus::Succeeded,
+        Stage::Declined => status != IntentStatus::RequiresPaymentMethod,
+        Stage::ActionRequired => status != IntentStatus::RequiresAction,
+        Stage::Authorized => status != IntentStatus::RequiresCapture,
+        Stage::Unknown => status != IntentStatus::Processing,
+        Stage::Planned | Stage::Created | Stage::Checking | Stage::Uncharged => true,
+    }
+}
+
+/// RFC 9457.
+fn refuse(status: StatusCode, title: &str, detail: &str) -> Response {
+    let body = json!({"type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail});
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_already_is_no_news() {
+        assert!(!is_news(Stage::Captured, Some(IntentStatus::Succeeded)));
+        assert!(!is_news(Stage::Declined, Some(IntentStatus::RequiresPaymentMethod)));
+        assert!(!is_news(Stage::Void, Some(IntentStatus::Canceled)));
+        assert!(!is_news(Stage::Created, None));
+        assert!(is_news(Stage::Created, Some(IntentStatus::Succeeded)), "before the answer of the API");
+        assert!(is_news(Stage::ActionRequired, Some(IntentStatus::Succeeded)));
+        assert!(is_news(Stage::Void, Some(IntentStatus::Succeeded)), "money that came late");
+    }
+}

@@ -1,0 +1,416 @@
+//! The rows of a payment: read as one, written as one.
+
+use chassis::{Transaction, from_database, to_database};
+use jiff::Timestamp;
+use money::{Currency, Money};
+use resources::{PaymentDesired, PaymentPhase};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+use time::OffsetDateTime;
+
+use crate::machine::{Attempt, CaptureMode, Child, LedgerEntry, Payment, Refusal, Stage, Summary, Wish};
+
+/// Reads a payment without holding it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn read(connection: &mut PgConnection, order_id: &str) -> Result<Option<Payment>, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM payments WHERE order_id = $1")
+        .bind(order_id)
+        .fetch_optional(&mut *connection)
+        .await?;
+    with_attempts(connection, row).await
+}
+
+/// Reads a payment and holds it until the end of the transaction.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_in_tx(tx: &mut Transaction, order_id: &str) -> Result<Option<Payment>, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM payments WHERE order_id = $1 FOR UPDATE")
+        .bind(order_id)
+        .fetch_optional(&mut **tx)
+        .await?;
+    with_attempts(tx, row).await
+}
+
+async fn with_attempts(
+    connection: &mut PgConnection,
+    row: Option<PgRow>,
+) -> Result<Option<Payment>, sqlx::Error> {
+    let Some(row) = row else { return Ok(None) };
+    let order_id: String = row.try_get("order_id")?;
+    // The amounts are the ledger's: no column holds them.
+    let attempts = sqlx::query(
+        "SELECT attempts.*, COALESCE(sums.captured, 0)::bigint AS captured, COALESCE(sums.refunded, 0)::bigint AS refunded
+         FROM attempts LEFT JOIN (
+             SELECT attempt, SUM(amount) FILTER (WHERE entry IN ('captured', 'captured_again')) AS captured,
+                 SUM(amount) FILTER (WHERE entry = 'refunded') AS refunded
+             FROM ledger WHERE order_id = $1 GROUP BY attempt) AS sums USING (attempt)
+         WHERE order_id = $1 ORDER BY attempt",
+    )
+    .bind(&order_id)
+    .fetch_all(connection)
+    .await?;
+    let attempts = attempts.iter().map(attempt_of).collect::<Result<Vec<_>, _>>()?;
+    payment_of(&row, order_id, attempts).map(Some)
+}
+
+/// Writes a payment that was not there before; false when another transaction was first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert_in_tx(tx: &mut Transaction, payment: &Payment) -> Result<bool, sqlx::Error> {
+    let Payment { order_id, .. } = payment;
+    let made = sqlx::query(
+        "INSERT INTO payments (order_id, namespace, name, desired, attempt, amount, currency, phase, phase_attempt, revision)
+         VALUES ($1, '', '', 'Cancelled', 0, 0, '', '', 0, 0) ON CONFLICT DO NOTHING",
+    )
+    .bind(order_id)
+    .execute(&mut **tx)
+    .await?;
+    if made.rows_affected() == 0 {
+        return Ok(false);
+    }
+    update_in_tx(tx, payment).await?;
+    for attempt in &payment.attempts {
+        write_attempt_in_tx(tx, order_id, attempt).await?;
+    }
+    Ok(true)
+}
+
+/// Writes what changed since `before`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn save_in_tx(tx: &mut Transaction, before: &Payment, payment: &Payment) -> Result<(), sqlx::Error> {
+    for attempt in &payment.attempts {
+        if before.attempt(attempt.number) != Some(attempt) {
+            write_attempt_in_tx(tx, &payment.order_id, attempt).await?;
+        }
+    }
+    let Payment { attempts: _, .. } = payment;
+    let unchanged = Payment { attempts: payment.attempts.clone(), ..before.clone() } == *payment;
+    if unchanged { Ok(()) } else { update_in_tx(tx, payment).await }
+}
+
+async fn update_in_tx(tx: &mut Transaction, payment: &Payment) -> Result<(), sqlx::Error> {
+    let Payment {
+        order_id,
+        namespace,
+        name,
+        child,
+        wish,
+        undone_attempt,
+        attempts: _,
+        shown,
+        revision,
+        told_revision,
+    } = payment;
+    let Summary { phase, attempt, captured, refunded, reason, message, reference, action_url } = shown;
+    sqlx::query(
+        "UPDATE payments SET namespace = $2, name = $3, child_uid = $4, generation = $5, desired = $6, attempt = $7,
+             method = $8, amount = $9, currency = $10, undone_attempt = $11, phase = $12, phase_attempt = $13, reason = $14,
+             message = $15, reference = $16, action_url = $17, captured = $18, refunded = $19, revision = $20,
+             told_revision = $21, changed_at = now()
+         WHERE order_id = $1",
+    )
+    .bind(order_id)
+    .bind(namespace)
+    .bind(name)
+    .bind(child.as_ref().map(|child| &child.uid))
+    .bind(child.as_ref().map_or(0, |child| child.generation))
+    .bind(desired_text(wish.desired))
+    .bind(i64::from(wish.attempt))
+    .bind(&wish.method)
+    .bind(wish.amount.minor_units())
+    .bind(wish.amount.currency().as_str())
+    .bind(undone_attempt.map(i64::from))
+    .bind(phase.as_str())
+    .bind(i64::from(*attempt))
+    .bind(reason)
+    .bind(message)
+    .bind(reference)
+    .bind(action_url)
+    .bind(captured.minor_units())
+    .bind(refunded.minor_units())
+    .bind(revision)
+    .bind(told_revision)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn write_attempt_in_tx(tx: &mut Transaction, order_id: &str, attempt: &Attempt) -> Result<(), sqlx::Error> {
+    let Attempt {
+        number,
+        method,
+        amount,
+        capture,
+        stage,
+        intent,
+        refusal,
+        refund_refusal,
+        refund_refusals,
+        refund_retry,
+        action_url,
+        captured: _,
+        refunded: _,
+        create_lost,
+        must_search,
+        searched_at,
+        asked,
+        failures,
+        polls,
+        outage,
+        next_at,
+        planned_at,
+        version,
+    } = attempt;
+    sqlx::query(
+        "INSERT INTO attempts (order_id, attempt, method, amount, currency, capture, stage, intent, reason, message,
+             refund_reason, refund_message, refund_refusals, refund_retry, action_url, create_lost, must_search, searched_at,
+             asked, failures, polls, outage, next_at, planned_at, version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+             $24, $25)
+         ON CONFLICT (order_id, attempt) DO UPDATE SET stage = excluded.stage, intent = excluded.intent,
+             reason = excluded.reason, message = excluded.message, refund_reason = excluded.refund_reason,
+             refund_message = excluded.refund_message, refund_refusals = excluded.refund_refusals,
+             refund_retry = excluded.refund_retry, action_url = excluded.action_url, create_lost = excluded.create_lost,
+             must_search = excluded.must_search, searched_at = excluded.searched_at, asked = excluded.asked,
+             failures = excluded.failures, polls = excluded.polls, outage = excluded.outage, next_at = excluded.next_at,
+             version = excluded.version",
+    )
+    .bind(order_id)
+    .bind(i64::from(*number))
+    .bind(method)
+    .bind(amount.minor_units())
+    .bind(amount.currency().as_str())
+    .bind(capture.as_str())
+    .bind(stage.as_str())
+    .bind(intent)
+    .bind(refusal.as_ref().map(|refusal| &refusal.reason))
+    .bind(refusal.as_ref().map(|refusal| &refusal.message))
+    .bind(refund_refusal.as_ref().map(|refusal| &refusal.reason))
+    .bind(refund_refusal.as_ref().map(|refusal| &refusal.message))
+    .bind(i64::from(*refund_refusals))
+    .bind(refund_retry)
+    .bind(action_url)
+    .bind(create_lost)
+    .bind(must_search)
+    .bind(searched_at.map(to_database))
+    .bind(asked)
+    .bind(i64::from(*failures))
+    .bind(i64::from(*polls))
+    .bind(outage)
+    .bind(to_database(*next_at))
+    .bind(to_database(*planned_at))
+    .bind(version)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Adds to the ledger.
+///
+/// # Errors
+/// When the database fails, or an entry would be a second capture.
+pub async fn book_in_tx(
+    tx: &mut Transaction,
+    order_id: &str,
+    entries: &[LedgerEntry],
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    for LedgerEntry { attempt, entry, amount, reference, event_id, round } in entries {
+        sqlx::query(
+            "INSERT INTO ledger (order_id, attempt, entry, amount, currency, reference, event_id, round, at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(order_id)
+        .bind(i64::from(*attempt))
+        .bind(entry.as_str())
+        .bind(amount.minor_units())
+        .bind(amount.currency().as_str())
+        .bind(reference)
+        .bind(event_id)
+        .bind(round)
+        .bind(to_database(now))
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Which attempt an intent of the provider's belongs to, and how far it is.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_attempt_in_tx(
+    tx: &mut Transaction,
+    intent: &str,
+    claimed: Option<(&str, u32)>,
+) -> Result<Option<(String, u32, Stage)>, sqlx::Error> {
+    let (order_id, attempt) = claimed.unzip();
+    let row = sqlx::query(
+        "SELECT order_id, attempt, stage FROM attempts
+         WHERE intent = $1 OR (order_id = $2 AND attempt = $3 AND intent IS NULL)",
+    )
+    .bind(intent)
+    .bind(order_id)
+    .bind(attempt.map(i64::from))
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some((row.try_get("order_id")?, number(&row, "attempt")?, stage_of(&row)?)))
+}
+
+/// Makes the provider be asked about an attempt, since its event tells of news.
+///
+/// # Errors
+/// When the database fails.
+pub async fn ask_in_tx(
+    tx: &mut Transaction,
+    order_id: &str,
+    attempt: u32,
+    event_id: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    // Everyone who writes an attempt holds its payment.
+    sqlx::query("SELECT 1 FROM payments WHERE order_id = $1 FOR UPDATE").bind(order_id).execute(&mut **tx).await?;
+    sqlx::query(
+        "UPDATE attempts SET asked = $3, next_at = LEAST(next_at, $4), must_search = (intent IS NULL)
+         WHERE order_id = $1 AND attempt = $2",
+    )
+    .bind(order_id)
+    .bind(i64::from(attempt))
+    .bind(event_id)
+    .bind(to_database(now))
+    .execute(&mut **tx)
+    .await?;
+    tx.schedule(order_id, now).await
+}
+
+fn payment_of(row: &PgRow, order_id: String, attempts: Vec<Attempt>) -> Result<Payment, sqlx::Error> {
+    let uid: Option<String> = row.try_get("child_uid")?;
+    let generation = row.try_get("generation")?;
+    let currency = currency_of(row)?;
+    let money = |column| row.try_get(column).map(|minor| Money::from_minor_units(minor, currency));
+    Ok(Payment {
+        order_id,
+        namespace: row.try_get("namespace")?,
+        name: row.try_get("name")?,
+        child: uid.map(|uid| Child { uid, generation }),
+        wish: Wish {
+            desired: parse(row, "desired", desired_of)?,
+            attempt: number(row, "attempt")?,
+            amount: money("amount")?,
+            method: row.try_get("method")?,
+        },
+        undone_attempt: optional_number(row, "undone_attempt")?,
+        attempts,
+        shown: Summary {
+            phase: parse(row, "phase", phase_of)?,
+            attempt: number(row, "phase_attempt")?,
+            captured: money("captured")?,
+            refunded: money("refunded")?,
+            reason: row.try_get("reason")?,
+            message: row.try_get("message")?,
+            reference: row.try_get("reference")?,
+            action_url: row.try_get("action_url")?,
+        },
+        revision: row.try_get("revision")?,
+        told_revision: row.try_get("told_revision")?,
+    })
+}
+
+fn attempt_of(row: &PgRow) -> Result<Attempt, sqlx::Error> {
+    let time = |column| row.try_get::<OffsetDateTime, _>(column).map(from_database);
+    let searched_at: Option<OffsetDateTime> = row.try_get("searched_at")?;
+    let refusal = |reason, message| -> Result<Option<Refusal>, sqlx::Error> {
+        let (reason, message): (Option<String>, Option<String>) = (row.try_get(reason)?, row.try_get(message)?);
+        Ok(reason.zip(message).map(|(reason, message)| Refusal { reason, message }))
+    };
+    Ok(Attempt {
+        number: number(row, "attempt")?,
+        method: row.try_get("method")?,
+        amount: Money::from_minor_units(row.try_get("amount")?, currency_of(row)?),
+        capture: parse(row, "capture", CaptureMode::parse)?,
+        stage: stage_of(row)?,
+        intent: row.try_get("intent")?,
+        refusal: refusal("reason", "message")?,
+        refund_refusal: refusal("refund_reason", "refund_message")?,
+        refund_refusals: number(row, "refund_refusals")?,
+        refund_retry: row.try_get("refund_retry")?,
+        action_url: row.try_get("action_url")?,
+        captured: row.try_get("captured")?,
+        refunded: row.try_get("refunded")?,
+        create_lost: row.try_get("create_lost")?,
+        must_search: row.try_get("must_search")?,
+        searched_at: searched_at.map(from_database),
+        asked: row.try_get("asked")?,
+        failures: number(row, "failures")?,
+        polls: number(row, "polls")?,
+        outage: row.try_get("outage")?,
+        next_at: time("next_at")?,
+        planned_at: time("planned_at")?,
+        version: row.try_get("version")?,
+    })
+}
+
+fn stage_of(row: &PgRow) -> Result<Stage, sqlx::Error> {
+    parse(row, "stage", Stage::parse)
+}
+
+fn currency_of(row: &PgRow) -> Result<Currency, sqlx::Error> {
+    parse(row, "currency", |text| text.parse().ok())
+}
+
+fn parse<T>(row: &PgRow, column: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T, sqlx::Error> {
+    let text: &str = row.try_get(column)?;
+    read(text).ok_or_else(|| unreadable(column, text))
+}
+
+fn number(row: &PgRow, column: &str) -> Result<u32, sqlx::Error> {
+    let value: i64 = row.try_get(column)?;
+    u32::try_from(value).map_err(|_| unreadable(column, &value.to_string()))
+}
+
+fn optional_number(row: &PgRow, column: &str) -> Result<Option<u32>, sqlx::Error> {
+    let value: Option<i64> = row.try_get(column)?;
+    value.map(|value| u32::try_from(value).map_err(|_| unreadable(column, &value.to_string()))).transpose()
+}
+
+fn unreadable(column: &str, value: &str) -> sqlx::Error {
+    let source = format!("{value:?} was not written by this version").into();
+    sqlx::Error::ColumnDecode { index: column.to_owned(), source }
+}
+
+const fn desired_text(desired: PaymentDesired) -> &'static str {
+    match desired {
+        PaymentDesired::Captured => "Captured",
+        PaymentDesired::Authorized => "Authorized",
+        PaymentDesired::Cancelled => "Cancelled",
+        PaymentDesired::Refunded => "Refunded",
+    }
+}
+
+fn desired_of(text: &str) -> Option<PaymentDesired> {
+    use PaymentDesired::{Authorized, Cancelled, Captured, Refunded};
+    [Captured, Authorized, Cancelled, Refunded].into_iter().find(|desired| desired_text(*desired) == text)
+}
+
+fn phase_of(text: &str) -> Option<PaymentPhase> {
+    [
+        PaymentPhase::Pending,
+        PaymentPhase::Authorized,
+        PaymentPhase::Captured,
+        PaymentPhase::ActionRequired,
+        PaymentPhase::Declined,
+        PaymentPhase::Unknown,
+        PaymentPhase::Voided,
+        PaymentPhase::Refunded,
+        PaymentPhase::Failed,
+    ]
+    .into_iter()
+    .find(|phase| phase.as_str() == text)
+}

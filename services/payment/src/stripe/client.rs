@@ -1,0 +1,182 @@
+//! The calls.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder};
+use url::Url;
+
+use super::answer::{Answer, not_arrived, read};
+use super::wire::{SearchResult, WireIntent, WireRefund};
+use crate::machine::Refusal;
+use crate::provider::{Intent, IntentStatus, NewIntent, Provider, ProviderError, Refund};
+use crate::settings::Checked;
+
+/// The longest wait for a connection; without one nothing was sent.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Stripe's API, or one that speaks it.
+pub struct Stripe {
+    client: Client,
+    base: String,
+    key: String,
+    return_url: Option<Url>,
+}
+
+impl Stripe {
+    /// A client of the API at `STRIPE_URL`.
+    ///
+    /// # Errors
+    /// When the TLS library cannot be set up.
+    pub fn new(settings: &Checked) -> anyhow::Result<Self> {
+        let Checked { url, key, webhook_secret: _, timeout, return_url } = settings;
+        let client = Client::builder()
+            .user_agent(concat!("supercargo/", env!("CARGO_PKG_VERSION")))
+            .timeout(*timeout)
+            .connect_timeout(CONNECT_TIMEOUT.min(*timeout))
+            .redirect(Policy::none())
+            .build()
+            .context("failed to make an HTTP client for STRIPE_URL")?;
+        Ok(Self {
+            client,
+            base: url.as_str().trim_end_matches('/').to_owned(),
+            key: key.clone(),
+            return_url: return_url.clone(),
+        })
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/v1/{path}", self.base)
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Answer, ProviderError> {
+        let response = request.bearer_auth(&self.key).send().await.map_err(|error| not_arrived(&error))?;
+        let status = response.status();
+        let replayed = response.headers().get("idempotent-replayed").is_some_and(|value| value == "true");
+        let body = response.bytes().await.map_err(|error| match not_arrived(&error) {
+            // The head of an answer has arrived, so that the request had.
+            ProviderError::Unavailable(text) => ProviderError::Unknown(text),
+            other => other,
+        })?;
+        Ok(Answer { status, replayed, body: body.to_vec() })
+    }
+
+    async fn post(
+        &self,
+        path: &str,
+        form: &[(&str, &str)],
+        key: Option<&str>,
+    ) -> Result<Answer, ProviderError> {
+        let request = self.client.post(self.url(path)).form(form);
+        self.send(match key {
+            Some(key) => request.header("idempotency-key", key),
+            None => request,
+        })
+        .await
+    }
+
+    /// The intent of an answer; of a replayed one, as it is now.
+    async fn intent(&self, answer: Answer, known: Option<&str>) -> Result<Intent, ProviderError> {
+        let saved = answer.replayed && !answer.status.is_server_error();
+        match (saved, known) {
+            (true, Some(id)) => self.retrieve(id).await,
+            (true, None) => {
+                let intent = readable(read(&answer)?)?;
+                self.retrieve(&intent.id).await
+            }
+            (false, _) => readable(read(&answer)?),
+        }
+    }
+}
+
+fn readable(intent: WireIntent) -> Result<Intent, ProviderError> {
+    intent.read().map_err(ProviderError::Unknown)
+}
+
+#[async_trait]
+impl Provider for Stripe {
+    async fn create(&self, intent: &NewIntent) -> Result<Intent, ProviderError> {
+        let NewIntent { key, order_id, attempt, order, amount, method, capture } = intent;
+        let (minor_units, attempt) = (amount.minor_units().to_string(), attempt.to_string());
+        let currency = amount.currency().as_str().to_ascii_lowercase();
+        let form = [
+            ("amount", minor_units.as_str()),
+            ("currency", currency.as_str()),
+            ("payment_method", method.as_str()),
+            ("payment_method_types[]", "card"),
+            ("capture_method", capture.as_str()),
+            ("metadata[order]", order.as_str()),
+            ("metadata[order_id]", order_id.as_str()),
+            ("metadata[attempt]", attempt.as_str()),
+        ];
+        let answer = self.post("payment_intents", &form, Some(key)).await?;
+        self.intent(answer, None).await
+    }
+
+    async fn find(&self, order_id: &str, attempt: u32) -> Result<Option<Intent>, ProviderError> {
+        let quoted = order_id.replace('\\', "\\\\").replace('\'', "\\'");
+        let query = format!("metadata['order_id']:'{quoted}' AND metadata['attempt']:'{attempt}'");
+        let request = self
+            .client
+            .get(self.url("payment_intents/search"))
+            .query(&[("query", query.as_str()), ("limit", "100")]);
+        let found: SearchResult = read(&self.send(request).await?)?;
+        let intents = found.data.into_iter().map(readable).collect::<Result<Vec<_>, _>>()?;
+        Ok(intents.into_iter().max_by_key(|intent| weight(intent.status)))
+    }
+
+    async fn confirm(&self, intent: &str, key: &str) -> Result<Intent, ProviderError> {
+        let form: Vec<(&str, &str)> = self.return_url.iter().map(|url| ("return_url", url.as_str())).collect();
+        let answer = self.post(&format!("payment_intents/{intent}/confirm"), &form, Some(key)).await?;
+        self.intent(answer, Some(intent)).await
+    }
+
+    async fn capture(&self, intent: &str, key: &str) -> Result<Intent, ProviderError> {
+        let answer = self.post(&format!("payment_intents/{intent}/capture"), &[], Some(key)).await?;
+        self.intent(answer, Some(intent)).await
+    }
+
+    async fn cancel(&self, intent: &str) -> Result<Intent, ProviderError> {
+        let answer = self.post(&format!("payment_intents/{intent}/cancel"), &[], None).await?;
+        self.intent(answer, Some(intent)).await
+    }
+
+    async fn refund(&self, intent: &str, key: &str) -> Result<Refund, ProviderError> {
+        let answer = self.post("refunds", &[("payment_intent", intent)], Some(key)).await?;
+        match read::<WireRefund>(&answer) {
+            // A pending refund is on its way: the provider owes it now.
+            Ok(refund) => match refund.status.as_deref() {
+                Some(status @ ("failed" | "canceled")) => {
+                    let message = format!("The provider says that the refund is {status}.");
+                    let reason = refund.failure_reason.as_deref().unwrap_or(status);
+                    Err(ProviderError::Refused { refusal: Refusal::new(reason, &message), intent: None })
+                }
+                Some(_) | None => Ok(Refund::Made(refund.id)),
+            },
+            Err(ProviderError::Refused { refusal, .. }) if refusal.reason == "charge_already_refunded" => {
+                Ok(Refund::AlreadyMade)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn retrieve(&self, intent: &str) -> Result<Intent, ProviderError> {
+        let request = self.client.get(self.url(&format!("payment_intents/{intent}")));
+        readable(read(&self.send(request).await?)?)
+    }
+}
+
+/// Of several intents of one attempt, the one in which there is most money.
+const fn weight(status: IntentStatus) -> u8 {
+    match status {
+        IntentStatus::Canceled => 0,
+        IntentStatus::RequiresPaymentMethod => 1,
+        IntentStatus::RequiresConfirmation => 2,
+        IntentStatus::RequiresAction => 3,
+        IntentStatus::Processing => 4,
+        IntentStatus::RequiresCapture => 5,
+        IntentStatus::Succeeded => 6,
+    }
+}

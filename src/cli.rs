@@ -1,0 +1,155 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::roles::RunArguments;
+
+/// A shop's orders as Kubernetes resources: the operator, its services, and the commands of those who run them.
+#[derive(Parser, Debug)]
+#[command(name = "supercargo", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run roles until stopped: any of operator, inventory, payment, shipping, notifications, catalog, accounts, orders and
+    /// sandbox; all is every one but the sandbox.
+    Run(Box<RunArguments>),
+    /// Print the definitions of the custom resources, as YAML.
+    Crds(GenerateArguments),
+    /// Print the JSON Schemas of events, commands and questions.
+    Schemas(GenerateArguments),
+    /// Load articles into the shop.
+    Catalog(CatalogArguments),
+    /// Show how much of each article is there: on hand, reserved and available.
+    Stock(StockArguments),
+    /// Look into an order.
+    Order(OrderArguments),
+    /// Manage who may order.
+    Accounts(AccountsArguments),
+}
+
+#[derive(Args, Debug)]
+pub struct GenerateArguments {
+    /// Write one file each into this folder instead of printing.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub dir: Option<PathBuf>,
+}
+
+/// Where the services are asked.
+#[derive(Args, Debug)]
+pub struct Reach {
+    /// Where NATS is, for example nats://127.0.0.1:4222.
+    #[arg(long, env = "NATS_URL", default_value = "nats://127.0.0.1:4222", value_name = "URL")]
+    pub nats_url: String,
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+#[derive(Args, Debug)]
+pub struct CatalogArguments {
+    #[command(subcommand)]
+    pub command: CatalogCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum CatalogCommand {
+    /// Load articles from a file: a YAML list, or CSV, of sku,name,price,currency,stock[,description,image]. All rows take
+    /// effect or none; stock is the quantity on hand to have. Returns when catalog and inventory both hold them.
+    Import {
+        /// The file.
+        file: PathBuf,
+        #[command(flatten)]
+        reach: Reach,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct StockArguments {
+    /// The articles; all when none is named.
+    pub skus: Vec<String>,
+    /// How the answer is written.
+    #[arg(short, long, default_value = "table")]
+    pub output: Output,
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+#[derive(Args, Debug)]
+pub struct OrderArguments {
+    #[command(subcommand)]
+    pub command: OrderCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum OrderCommand {
+    /// Show everything that happened to an order, also after its resource is gone.
+    History {
+        /// The order's name.
+        name: String,
+        /// Its namespace.
+        #[arg(short, long, default_value = "default")]
+        namespace: String,
+        /// How the answer is written.
+        #[arg(short, long, default_value = "table")]
+        output: Output,
+        #[command(flatten)]
+        reach: Reach,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct AccountsArguments {
+    #[command(subcommand)]
+    pub command: AccountsCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum AccountsCommand {
+    /// Add a user.
+    Add {
+        /// The email address.
+        email: String,
+        /// The user id; a new one when not given.
+        #[arg(long)]
+        id: Option<String>,
+        /// The name.
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Disable a user: their new orders are Rejected.
+    Disable {
+        /// The user id.
+        id: String,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Enable a user again.
+    Enable {
+        /// The user id.
+        id: String,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// List the users.
+    List {
+        /// How the answer is written.
+        #[arg(short, long, default_value = "table")]
+        output: Output,
+        #[command(flatten)]
+        reach: Reach,
+    },
+}

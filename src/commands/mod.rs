@@ -1,0 +1,42 @@
+//! The commands: each asks the services and writes one answer.
+
+mod accounts;
+mod catalog;
+mod generate;
+mod order;
+mod stock;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::cli::{Command, Reach};
+use crate::roles;
+
+/// How long a command waits for a service.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Carries out the command.
+pub async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run(arguments) => roles::run(*arguments).await,
+        Command::Crds(arguments) => generate::definitions(&arguments),
+        Command::Schemas(arguments) => generate::schemas(&arguments),
+        Command::Catalog(arguments) => catalog::run(arguments.command).await,
+        Command::Stock(arguments) => stock::run(arguments).await,
+        Command::Order(arguments) => order::run(arguments.command).await,
+        Command::Accounts(arguments) => accounts::run(arguments.command).await,
+    }
+}
+
+/// A connection to NATS, where the services are asked.
+pub async fn connect(reach: &Reach) -> anyhow::Result<async_nats::Client> {
+    async_nats::ConnectOptions::new()
+        .name("supercargo command line")
+        .connection_timeout(Duration::from_secs(5))
+        .connect(&reach.nats_url)
+        .await
+        .with_context(|| {
+            format!("failed to reach NATS at {}: start the shop (make up) or set NATS_URL (source .dev/env)", reach.nats_url)
+        })
+}

@@ -1,0 +1,133 @@
+//! The roles and their wiring: one table, nothing else.
+
+use std::collections::BTreeSet;
+
+use chassis::{Platform, Role};
+use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// What one process can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum RoleName {
+    /// Drives the orders.
+    Operator,
+    /// Holds the stock.
+    Inventory,
+    /// Takes the money.
+    Payment,
+    /// Sends the goods.
+    Shipping,
+    /// Tells the customers.
+    Notifications,
+    /// Knows articles and prices.
+    Catalog,
+    /// Knows the customers.
+    Accounts,
+    /// Keeps the history.
+    Orders,
+    /// Stands in for the outside world.
+    Sandbox,
+    /// Every role but the sandbox.
+    All,
+}
+
+impl RoleName {
+    const ALL: [Self; 8] = [
+        Self::Operator,
+        Self::Inventory,
+        Self::Payment,
+        Self::Shipping,
+        Self::Notifications,
+        Self::Catalog,
+        Self::Accounts,
+        Self::Orders,
+    ];
+}
+
+#[derive(Args, Debug)]
+pub struct RunArguments {
+    /// The roles.
+    #[arg(required = true, value_name = "ROLE")]
+    roles: Vec<RoleName>,
+    #[command(flatten)]
+    common: chassis::Settings,
+    #[command(flatten, next_help_heading = "Operator")]
+    operator: operator::Settings,
+    #[command(flatten, next_help_heading = "Payment")]
+    payment: payment::Settings,
+    #[command(flatten, next_help_heading = "Shipping")]
+    shipping: shipping::Settings,
+    #[command(flatten, next_help_heading = "Notifications")]
+    notifications: notifications::Settings,
+    #[command(flatten, next_help_heading = "Sandbox")]
+    sandbox: sandbox::Settings,
+}
+
+/// Runs the named roles until the process is told to stop.
+pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
+    let metrics = chassis::start_telemetry(&arguments.common)?;
+    let stop = CancellationToken::new();
+    stop_on_signal(stop.clone())?;
+    let mut names: BTreeSet<RoleName> = arguments.roles.iter().copied().collect();
+    if names.remove(&RoleName::All) {
+        names.extend(RoleName::ALL);
+    }
+    let outside_world = names.remove(&RoleName::Sandbox).then(|| sandbox::run(arguments.sandbox.clone(), stop.clone()));
+    let inside = async {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let platform = Platform::connect(arguments.common.clone(), stop.clone()).await?;
+        let starting = names.iter().map(|name| start(*name, &arguments, &platform));
+        let roles: Vec<Role> = futures::future::try_join_all(starting).await?.into_iter().flatten().collect();
+        chassis::run(platform, metrics, roles).await
+    };
+    let outside = async {
+        match outside_world {
+            Some(running) => running.await,
+            None => Ok(()),
+        }
+    };
+    let (inside, outside) = tokio::join!(stopping_all(inside, &stop), stopping_all(outside, &stop));
+    inside.and(outside)
+}
+
+/// A failure of one part stops the others.
+async fn stopping_all(part: impl Future<Output = anyhow::Result<()>>, stop: &CancellationToken) -> anyhow::Result<()> {
+    let outcome = part.await;
+    if outcome.is_err() {
+        stop.cancel();
+    }
+    outcome
+}
+
+async fn start(name: RoleName, arguments: &RunArguments, platform: &Platform) -> anyhow::Result<Option<Role>> {
+    let platform = platform.clone();
+    let role = match name {
+        RoleName::Operator => operator::start(arguments.operator.clone(), platform).await?,
+        RoleName::Inventory => inventory::start(platform).await?,
+        RoleName::Payment => payment::start(arguments.payment.clone(), platform).await?,
+        RoleName::Shipping => shipping::start(arguments.shipping.clone(), platform).await?,
+        RoleName::Notifications => notifications::start(arguments.notifications.clone(), platform).await?,
+        RoleName::Catalog => catalog::start(platform).await?,
+        RoleName::Accounts => accounts::start(platform).await?,
+        RoleName::Orders => orders::start(platform).await?,
+        RoleName::Sandbox | RoleName::All => return Ok(None),
+    };
+    Ok(Some(role))
+}
+
+fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: what is under way is finished first");
+        stop.cancel();
+    });
+    Ok(())
+}
