@@ -58,7 +58,6 @@ pub(crate) async fn run(platform: &chassis::Platform, scope: &Scope, stop: Cance
     let reporter = Reporter { controller: "supercargo".into(), instance: Some(scope.instance.clone()) };
     let controller =
         Arc::new(Controller { world, memory: Memory::default(), recorder: Recorder::new(client, reporter) });
-    let shops_changed = shop_watch.filter_map(|shop| async move { shop.ok().map(|_| ()) });
     let ready = async {
         // Deciding on half-filled caches would take what exists for missing.
         let _ = tokio::join!(
@@ -71,7 +70,7 @@ pub(crate) async fn run(platform: &chassis::Platform, scope: &Scope, stop: Cance
     };
     let (shop_changed, shop_changes) = unbounded();
     tokio::join!(
-        forward(shops_changed, shop_changed, stop.clone()),
+        follow_shops(shop_watch, platform.kubernetes.clone(), shop_changed, stop.clone()),
         drive_children(reservation_watch, reservations.clone(), &commander, &wake, scope, &stop),
         drive_children(payment_watch, payments.clone(), &commander, &wake, scope, &stop),
         drive_children(shipment_watch, shipments.clone(), &commander, &wake, scope, &stop),
@@ -102,13 +101,28 @@ where
     (reader, reflector(writer, events.default_backoff()).touched_objects())
 }
 
-async fn forward(changes: impl Stream<Item = ()>, to: UnboundedSender<()>, stop: CancellationToken) {
-    let forwarding = changes.for_each(|()| {
-        let _ = to.unbounded_send(());
-        futures::future::ready(())
+/// A policy that changes wakes the orders, and says of itself that it is in force.
+async fn follow_shops(
+    watch: impl Stream<Item = watcher::Result<Shop>>,
+    client: kube::Client,
+    changed: UnboundedSender<()>,
+    stop: CancellationToken,
+) {
+    let following = watch.for_each(|shop| {
+        let (client, changed) = (client.clone(), changed.clone());
+        async move {
+            match shop {
+                Ok(shop) => {
+                    // Nobody listens once the controllers stop.
+                    let _ = changed.unbounded_send(());
+                    crate::shop::acknowledge(&client, &shop).await;
+                }
+                Err(error) => note("Shop", Some(RuntimeError::QueueError(error))),
+            }
+        }
     });
     tokio::select! {
-        () = forwarding => {}
+        () = following => {}
         () = stop.cancelled() => {}
     }
 }

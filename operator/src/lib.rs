@@ -16,6 +16,7 @@ mod payment;
 pub mod policy;
 mod reservation;
 mod shipment;
+mod shop;
 mod world;
 
 use std::sync::Arc;

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::dead_letter::{Buried, bury};
+use crate::platform::ensure_streams;
 use crate::{Backoff, Platform, Store, Transaction};
 
 /// How often a message that fails for a reason of its own is tried before it becomes a dead letter.
@@ -149,6 +150,11 @@ pub async fn consume<H: Handler>(
                 failures += 1;
                 check.not_ready(&format!("{error:#}"));
                 tracing::warn!(consumer = worker.subscription.consumer, "failed to consume, will retry: {error:#}");
+                // A server that lost its data has no streams: publishers and consumers need them back.
+                let replicas = usize::from(platform.settings.nats_replicas);
+                if let Err(error) = ensure_streams(&platform.jetstream, replicas).await {
+                    tracing::warn!("failed to ensure the streams, will retry: {error:#}");
+                }
                 tokio::select! {
                     () = tokio::time::sleep(Backoff { initial: BACKOFF.initial, maximum: Duration::from_secs(2) }.jittered(failures)) => {}
                     () = platform.stop.cancelled() => {}

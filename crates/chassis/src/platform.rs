@@ -101,7 +101,8 @@ async fn connect_nats(settings: &Settings, stop: &CancellationToken) -> anyhow::
     .await
 }
 
-async fn ensure_streams(jetstream: &jetstream::Context, replicas: usize) -> anyhow::Result<()> {
+/// Makes the streams be there and as they should; also after the server has lost its data.
+pub(crate) async fn ensure_streams(jetstream: &jetstream::Context, replicas: usize) -> anyhow::Result<()> {
     let common = Config {
         storage: StorageType::File,
         num_replicas: replicas,

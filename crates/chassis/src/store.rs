@@ -211,8 +211,12 @@ async fn ensure_role_and_schema(connection: &mut PgConnection, service: &str) ->
             "BEGIN; {lock}
              DO $$ BEGIN
                  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE ROLE {role} NOLOGIN; END IF;
+             EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                 NULL; -- roles belong to the server, the lock to the database: another database's start was quicker
              END $$;
-             GRANT {role} TO CURRENT_USER;
+             DO $$ BEGIN
+                 IF NOT pg_has_role(current_user, '{role}', 'MEMBER') THEN GRANT {role} TO CURRENT_USER; END IF;
+             END $$;
              CREATE SCHEMA IF NOT EXISTS {service} AUTHORIZATION {role};
              COMMIT;"
         )

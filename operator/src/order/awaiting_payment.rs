@@ -3,6 +3,7 @@
 use resources::{OrderPhase, PaymentDesired, PaymentPhase, ReservationPhase};
 
 use super::draft::Draft;
+use super::hold::{firming, out_of_stock, released_by_hand, with_firm_hold};
 use super::plan::{Move, Rest, Step};
 use super::view::{PaymentView, ReservationView};
 
@@ -12,13 +13,13 @@ pub(crate) fn awaiting_payment(draft: &mut Draft<'_>) -> Step {
         match payment.answer {
             // The customer has done it after all; the goods must be certain before the order counts as paid.
             Some(PaymentPhase::Captured | PaymentPhase::Authorized) => {
-                return with_firm_hold(draft, |_| {
+                return with_firm_hold(draft, || {
                     Move::to(OrderPhase::Paid, None, "The order is paid; a parcel is being booked.")
                 });
             }
             // Confirming failed: the reason is another one now, and the customer is told so.
             Some(PaymentPhase::Declined | PaymentPhase::Voided)
-                if draft.status.reason.as_deref() == Some("ActionRequired") =>
+                if draft.entered_because() == Some("ActionRequired") =>
             {
                 return super::reserved::after_answer(&payment).unwrap_or_else(|| Rest::default().step());
             }
@@ -81,46 +82,22 @@ fn after_void(draft: &Draft<'_>, payment: &PaymentView<'_>) -> Step {
     }
 }
 
-fn again(_: &Draft<'_>) -> Step {
+fn again() -> Step {
     Move::to(OrderPhase::Reserved, None, "The goods are set aside; payment is being made with the new method.")
-}
-
-/// Goes on by `then` once the hold is certain: it expires no more, and inventory has said so.
-fn with_firm_hold(draft: &Draft<'_>, then: impl FnOnce(&Draft<'_>) -> Step) -> Step {
-    let Some(reservation) = draft.reservation() else {
-        return Rest::wanting([draft.hold(None)]).step();
-    };
-    if reservation.spec.expires_at.is_some() {
-        return Rest::wanting([draft.hold(None)])
-            .because("SecuringStock", "The goods are being made certain before the payment goes on.")
-            .step();
-    }
-    match reservation.answer {
-        Some(ReservationPhase::Held | ReservationPhase::Committed) => then(draft),
-        Some(ReservationPhase::Insufficient | ReservationPhase::Expired | ReservationPhase::Released) => out_of_stock(),
-        Some(ReservationPhase::Pending) | None => Rest::default()
-            .because("SecuringStock", "The goods are being made certain before the payment goes on.")
-            .step(),
-    }
-}
-
-fn out_of_stock() -> Step {
-    Move::compensate(
-        OrderPhase::Failed,
-        "OutOfStock",
-        "The goods were held for a time, were sold meanwhile, and cannot be had again. Nothing is kept of a payment.",
-    )
 }
 
 /// Holds the goods until the customer's time is over.
 fn wait_for_customer(draft: &Draft<'_>) -> Step {
+    if let Some(step) = released_by_hand(draft) {
+        return step;
+    }
     let Some(reservation) = draft.reservation() else {
         return Rest::wanting([draft.hold(None)]).step();
     };
     if draft.is_suspended() {
-        // Timers stand still: the hold does not run out either.
-        let effects = reservation.spec.expires_at.is_some().then(|| draft.hold(None));
-        return Rest::wanting(effects).step();
+        // Timers stand still: the hold does not run out either. One that has run out is not asked for anew.
+        let over = reservation.answer == Some(ReservationPhase::Expired);
+        return Rest::wanting(firming(draft).filter(|_| !over)).step();
     }
     let due = draft.due(draft.situation.policy.payment_timeout);
     if draft.is_past(due) {

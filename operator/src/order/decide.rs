@@ -91,8 +91,7 @@ pub(crate) fn step_in(phase: OrderPhase, draft: &mut Draft<'_>) -> Step {
 
 /// Timers stand still while the order is suspended, and begin anew when it is resumed.
 fn settle_timers(draft: &mut Draft<'_>) {
-    let compensating = draft.status.phase == Some(OrderPhase::Compensating);
-    if draft.is_suspended() && !compensating {
+    if draft.timers_stand_still() {
         draft.status.waiting_since = None;
     } else if draft.status.phase.is_some() && draft.status.waiting_since.is_none() {
         draft.status.waiting_since = Some(MicroTime(draft.now()));
@@ -112,7 +111,7 @@ fn with_deadline(draft: &Draft<'_>, step: Step) -> Step {
     let (reason, message) = words::overdue(phase);
     match draft.situation.policy.on_deadline {
         OnDeadline::Stuck => Move::to(OrderPhase::Stuck, Some(reason), message),
-        OnDeadline::Wait if rest.because.is_none() => rest.because(reason, message).step(),
+        OnDeadline::Wait if rest.because.is_none() || rest.routine => rest.because(reason, message).step(),
         OnDeadline::Wait => rest.step(),
     }
 }
@@ -144,15 +143,17 @@ fn go(draft: &mut Draft<'_>, next: Move) -> Transition {
 }
 
 fn conclude(mut draft: Draft<'_>, transitions: Vec<Transition>, rest: Rest) -> Plan {
-    let Rest { because, mut effects, look_again } = rest;
+    let Rest { because, routine: _, mut effects, look_again } = rest;
     if let Some((reason, message)) = because {
         draft.status.reason = Some(reason);
         draft.status.message = Some(message.chars().take(1024).collect());
     }
     let situation = draft.situation;
-    if draft.is_suspended() && draft.status.phase.is_some_and(|phase| !phase.is_finished()) {
+    if draft.timers_stand_still() {
         draft.status.waiting_since = None;
     }
+    // A time that has passed was judged now.
+    let look_again = look_again.filter(|at| *at > situation.now);
     let urgency = urgency(&draft, &transitions);
     let mut status = draft.status;
     report::complete(&mut status, situation);
@@ -173,21 +174,35 @@ fn conclude(mut draft: Draft<'_>, transitions: Vec<Transition>, rest: Rest) -> P
 fn urgency(draft: &Draft<'_>, transitions: &[Transition]) -> Urgency {
     let written = draft.situation.order.status.as_ref();
     let moved = !transitions.is_empty() || written.map_or(0, |status| status.sequence) != draft.status.sequence;
+    let soon = if may_be_overtaken(draft) { Urgency::Soon } else { Urgency::Now };
     if moved {
-        return match draft.status.phase {
-            Some(OrderPhase::Placed | OrderPhase::Reserved | OrderPhase::Paid | OrderPhase::Shipped)
-                if !draft.is_suspended() =>
-            {
-                Urgency::Soon
-            }
-            Some(_) | None => Urgency::Now,
-        };
+        return soon;
     }
     let answered = written.and_then(|status| status.observed_generation) == draft.situation.order.metadata.generation;
     let same_reason = written.is_some_and(|status| status.reason == draft.status.reason);
     match (answered, same_reason) {
         (true, true) => Urgency::Unchanged,
-        (true, false) => Urgency::Soon,
+        (true, false) => soon,
         (false, _) => Urgency::Now,
     }
+}
+
+/// True in the phases that a successor may overtake before they are written.
+fn may_be_overtaken(draft: &Draft<'_>) -> bool {
+    let routine = match draft.status.phase {
+        Some(OrderPhase::Placed | OrderPhase::Paid | OrderPhase::Shipped) => true,
+        // A further attempt waits for it to be written.
+        Some(OrderPhase::Reserved) => draft.pays_first(),
+        Some(
+            OrderPhase::AwaitingPayment
+            | OrderPhase::Completed
+            | OrderPhase::Rejected
+            | OrderPhase::Failed
+            | OrderPhase::Cancelled
+            | OrderPhase::Compensating
+            | OrderPhase::Stuck,
+        )
+        | None => false,
+    };
+    routine && !draft.is_suspended()
 }

@@ -45,6 +45,35 @@ impl<'a> Draft<'a> {
         self.spec().suspend || self.situation.policy.paused
     }
 
+    /// True while the timers of the present phase do not run. Undoing is never held up, so its timers always run.
+    pub(crate) fn timers_stand_still(&self) -> bool {
+        let runs_anyway =
+            self.status.phase.is_some_and(|phase| phase == OrderPhase::Compensating || phase.is_finished());
+        self.is_suspended() && !runs_anyway
+    }
+
+    /// True once the resource itself tells the present phase. What cannot be taken back, and what a decision from an
+    /// older phase would take for something else, is done only then: whoever decides on an older state, after a crash or
+    /// from a stale cache, has neither begun it nor meets it half done.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.situation.order.status.as_ref().is_some_and(|written| written.sequence >= self.status.sequence)
+    }
+
+    /// The reason of the transition into the present phase, whatever was said since.
+    pub(crate) fn entered_because(&self) -> Option<&str> {
+        self.status.history.last().and_then(|entry| entry.reason.as_deref())
+    }
+
+    /// The phase before the present one.
+    pub(crate) fn came_from(&self) -> Option<OrderPhase> {
+        self.status.history.iter().rev().nth(1).map(|entry| entry.phase)
+    }
+
+    /// True when the spec has changed since the status was written.
+    pub(crate) fn is_edited(&self) -> bool {
+        self.situation.order.metadata.generation != self.status.observed_generation
+    }
+
     /// The wish to stop, as a step into compensation.
     pub(crate) fn stop_wish(&self) -> Option<Step> {
         if let Some(cancel) = &self.spec().cancel {

@@ -16,6 +16,7 @@ pub mod decide;
 mod draft;
 mod effects;
 mod finished;
+mod hold;
 mod memory;
 mod paid;
 mod placed;
@@ -29,6 +30,9 @@ mod stuck;
 mod view;
 mod wishes;
 mod words;
+
+#[cfg(test)]
+mod tests;
 
 pub use decide::{Situation, decide};
 pub(crate) use memory::{DirectAnswers, Memory};

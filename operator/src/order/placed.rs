@@ -15,12 +15,13 @@ pub(crate) fn unquoted(draft: &mut Draft<'_>) -> Step {
         let (lines, total) = (reservation.spec.lines.clone(), reservation.spec.total);
         return place(draft, lines, total);
     }
-    if draft.spec().cancel.is_some() || draft.is_deleted() {
-        return Move::to(
-            OrderPhase::Cancelled,
-            Some("CancelRequested"),
-            "The order was cancelled before anything was done.",
-        );
+    if draft.spec().cancel.is_some() {
+        let message = "The order was cancelled before anything was done.";
+        return Move::to(OrderPhase::Cancelled, Some("CancelRequested"), message);
+    }
+    if draft.is_deleted() {
+        let message = "The order was deleted before anything was done.";
+        return Move::to(OrderPhase::Cancelled, Some("Deleted"), message);
     }
     let Some(quotation) = draft.situation.quotation else { return Step::Ask };
     match judge(draft, quotation) {
@@ -83,13 +84,24 @@ pub(crate) fn placed(draft: &mut Draft<'_>) -> Step {
     if let Some(step) = draft.stop_wish() {
         return step;
     }
-    if quoted_anew && !quotes(draft.lines(), &draft.spec().items) {
+    if let Some(reservation) = draft.reservation()
+        && !quoted_anew
+        && !quotes(draft.lines(), &draft.spec().items)
+    {
+        // The items are again those that were asked for: what was asked for keeps its quote.
+        draft.status.lines.clone_from(&reservation.spec.lines);
+        draft.status.total = Some(reservation.spec.total);
+    }
+    let unquoted = !quotes(draft.lines(), &draft.spec().items);
+    if unquoted || is_edited_at_rest(draft) {
         let Some(quotation) = draft.situation.quotation else { return Step::Ask };
         match judge(draft, quotation) {
-            Ok((lines, total)) => {
+            Ok((lines, total)) if unquoted => {
                 draft.status.lines = lines;
                 draft.status.total = Some(total);
             }
+            // Other wishes of who ordered do not change the price that was quoted.
+            Ok(_) => {}
             Err(Refusal { reason, message }) if draft.reservation().is_none() => {
                 return Move::to(OrderPhase::Rejected, Some(&reason), message);
             }
@@ -102,6 +114,12 @@ pub(crate) fn placed(draft: &mut Draft<'_>) -> Step {
     let asked = draft.reservation().is_some() && !quoted_anew;
     let effects = if asked { Vec::new() } else { vec![draft.hold(None)] };
     Rest::wanting(effects).step()
+}
+
+/// True when who orders, at which price, may have changed: while it was suspended it could.
+fn is_edited_at_rest(draft: &Draft<'_>) -> bool {
+    let rested = draft.situation.status.waiting_since.is_none();
+    rested && draft.is_edited() && draft.payment().is_none()
 }
 
 fn after_answer(draft: &Draft<'_>, answer: ReservationPhase) -> Option<Step> {

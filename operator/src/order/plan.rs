@@ -103,6 +103,8 @@ pub(crate) struct Move {
 pub(crate) struct Rest {
     /// Replaces the status's reason; `None` keeps the one of the transition.
     pub(crate) because: Option<(String, String)>,
+    /// True when the reason is only what happens meanwhile: that it takes too long is told instead.
+    pub(crate) routine: bool,
     pub(crate) effects: Vec<Effect>,
     pub(crate) look_again: Option<Timestamp>,
 }
@@ -130,6 +132,11 @@ impl Rest {
     pub(crate) fn because(mut self, reason: &str, message: impl Into<String>) -> Self {
         self.because = Some((reason.to_owned(), message.into()));
         self
+    }
+
+    /// A reason for the time being.
+    pub(crate) fn meanwhile(self, reason: &str, message: impl Into<String>) -> Self {
+        Self { routine: true, ..self.because(reason, message) }
     }
 
     pub(crate) fn until(mut self, at: Option<Timestamp>) -> Self {

@@ -3,6 +3,7 @@
 use resources::{OrderPhase, PaymentPhase};
 
 use super::draft::Draft;
+use super::hold::with_firm_hold;
 use super::plan::{Move, Rest, Step};
 use super::view::PaymentView;
 
@@ -18,7 +19,12 @@ pub(crate) fn reserved(draft: &mut Draft<'_>) -> Step {
         None => 1,
         Some(payment) if payment.is_wanted() => return waiting(payment.answer),
         // The last attempt is void for certain: this is the next one.
-        Some(payment) => payment.spec.attempt + 1,
+        Some(payment) if payment.is_void() => payment.spec.attempt + 1,
+        Some(_) => {
+            return Rest::default()
+                .because("PaymentChanging", "The last payment is being voided before the new one is made.")
+                .step();
+        }
     };
     let Some(method) = draft.spec().payment.as_ref().and_then(|payment| payment.method.as_deref()) else {
         return method_missing();
@@ -28,7 +34,20 @@ pub(crate) fn reserved(draft: &mut Draft<'_>) -> Step {
             .because("Suspended", "The order is suspended: the goods are held, the payment waits until it is resumed.")
             .step();
     }
-    Rest::wanting([draft.charge(method, next_attempt)]).step()
+    with_firm_hold(draft, || {
+        if draft.pays_first() || draft.is_recorded() {
+            return Rest::wanting([draft.charge(method, next_attempt)]).step();
+        }
+        // A further attempt is told apart from the one that failed by the phase: it is written first.
+        Rest::default().step()
+    })
+}
+
+impl Draft<'_> {
+    /// True when the goods have just been reserved, so that no payment went before.
+    pub(crate) fn pays_first(&self) -> bool {
+        self.came_from() == Some(OrderPhase::Placed)
+    }
 }
 
 fn method_missing() -> Step {
@@ -46,12 +65,7 @@ pub(crate) fn after_answer(payment: &PaymentView<'_>) -> Option<Step> {
             Some(Move::to(OrderPhase::Paid, None, "The order is paid; a parcel is being booked."))
         }
         PaymentPhase::Declined | PaymentPhase::Voided => {
-            let why = payment.message.unwrap_or("The payment provider declined the payment.");
-            Some(Move::to(
-                OrderPhase::AwaitingPayment,
-                Some("PaymentDeclined"),
-                format!("{why} Set another spec.payment.method, or raise spec.payment.retry to try the same again."),
-            ))
+            Some(declined(payment.message.unwrap_or("The payment provider declined the payment.")))
         }
         PaymentPhase::ActionRequired => Some(Move::to(
             OrderPhase::AwaitingPayment,
@@ -67,7 +81,17 @@ pub(crate) fn after_answer(payment: &PaymentView<'_>) -> Option<Step> {
     }
 }
 
-fn waiting(answer: Option<PaymentPhase>) -> Step {
+/// The customer has to pay otherwise.
+pub(crate) fn declined(why: &str) -> Step {
+    Move::to(
+        OrderPhase::AwaitingPayment,
+        Some("PaymentDeclined"),
+        format!("{why} Set another spec.payment.method, or raise spec.payment.retry to try the same again."),
+    )
+}
+
+/// What an order says while the provider's answer is awaited.
+pub(crate) fn waiting(answer: Option<PaymentPhase>) -> Step {
     match answer {
         Some(PaymentPhase::Unknown) => Rest::default()
             .because(

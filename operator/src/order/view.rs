@@ -53,6 +53,11 @@ impl<'a> PaymentView<'a> {
         }
     }
 
+    /// True when nothing is kept, for certain, and nothing will be.
+    pub(crate) fn is_void(&self) -> bool {
+        !self.is_wanted() && matches!(self.answer, Some(PaymentPhase::Voided | PaymentPhase::Refunded))
+    }
+
     /// True when the present spec wants the money kept, or promised.
     pub(crate) fn is_wanted(&self) -> bool {
         use resources::PaymentDesired::{Authorized, Cancelled, Captured, Refunded};
@@ -87,6 +92,12 @@ impl<'a> ShipmentView<'a> {
         }
     }
 
+    /// True once the carrier has, or had, the goods, under whichever label.
+    pub(crate) fn has_left(&self) -> bool {
+        self.latest.is_some_and(ShipmentPhase::has_left)
+    }
+
+    /// True when the present spec wants the goods to travel.
     pub(crate) fn is_wanted(&self) -> bool {
         match self.spec.desired {
             resources::ShipmentDesired::Delivered => true,

@@ -4,7 +4,7 @@ use events::Contact;
 
 use crate::compose::Template;
 use crate::settings::Shop;
-use crate::text::one_line;
+use crate::text::{one_line, tidy};
 
 /// Everything that a template may say. Texts of others are one line each; HTML templates escape them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,7 +87,7 @@ macro_rules! letters {
         mod $name {
             use askama::Template;
 
-            use super::Letter;
+            use super::{Letter, tidy};
 
             #[derive(Template)]
             #[template(path = $text)]
@@ -102,7 +102,7 @@ macro_rules! letters {
             }
 
             pub(super) fn write(letter: &Letter) -> Result<(String, String), askama::Error> {
-                Ok((Text { letter }.render()?, Html { letter }.render()?))
+                Ok((tidy(&Text { letter }.render()?), Html { letter }.render()?))
             }
         }
     )+};

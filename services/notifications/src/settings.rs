@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn mails_are_from_the_shop_by_its_name_unless_the_address_has_one() {
         let plain = settings("smtp://h", "shop@example.com").shop().unwrap();
-        assert_eq!(plain.from.to_string(), "\"Mug Shop\" <shop@example.com>");
+        assert_eq!(plain.from.to_string(), "Mug Shop <shop@example.com>");
         let named = settings("smtp://h", "Orders <shop@example.com>").shop().unwrap();
         assert_eq!(named.from.to_string(), "Orders <shop@example.com>");
     }

@@ -19,6 +19,20 @@ fn breaks_a_line(c: char) -> bool {
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
+/// A letter with at most one empty line between paragraphs, which templates cannot promise.
+pub(crate) fn tidy(text: &str) -> String {
+    let mut tidied = String::with_capacity(text.len());
+    let mut empty = 0;
+    for line in text.trim().lines() {
+        empty = if line.is_empty() { empty + 1 } else { 0 };
+        if empty < 2 {
+            tidied.push_str(line);
+            tidied.push('\n');
+        }
+    }
+    tidied
+}
+
 /// The value of a header of ours: printable ASCII.
 pub(crate) fn header_value(text: &str) -> String {
     let ascii: String = text.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
@@ -51,6 +65,11 @@ mod tests {
         assert_eq!(one_line("  a\t\u{0}b\u{2028}c \u{202e}d ", 100), "a b c d");
         assert_eq!(one_line("Zoë Müller 🫖", 100), "Zoë Müller 🫖");
         assert_eq!(one_line("abcdef", 3), "abc…");
+    }
+
+    #[test]
+    fn a_letter_has_at_most_one_empty_line_between_paragraphs() {
+        assert_eq!(tidy("\na\n\n\n\nb\n  c\n\n-- \nShop\n\n"), "a\n\nb\n  c\n\n-- \nShop\n");
     }
 
     #[test]

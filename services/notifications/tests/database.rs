@@ -5,8 +5,7 @@ mod support;
 use chassis::HandleError;
 use events::EventType;
 use serde_json::json;
-use support::{Mailbox, Office, order_event, problem_event};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use support::{Mailbox, Office, order_event, problem_event, refusing_server};
 
 #[tokio::test]
 async fn an_event_is_one_mail_however_often_it_is_told() {
@@ -165,30 +164,4 @@ async fn an_address_that_is_none_is_refused_with_a_sentence_and_nothing_is_kept(
     );
     assert!(office.scheduled().await.is_empty());
     office.close().await;
-}
-
-/// A mail server that knows no recipient.
-async fn refusing_server() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let (reader, mut writer) = stream.split();
-                let mut lines = BufReader::new(reader).lines();
-                writer.write_all(b"220 refusing\r\n").await?;
-                while let Some(line) = lines.next_line().await? {
-                    let answer = match line.split(' ').next() {
-                        Some("EHLO") => "250-refusing\r\n250 AUTH PLAIN\r\n",
-                        Some("AUTH") => "235 ok\r\n",
-                        Some("RCPT") => "550 5.1.1 no such user\r\n",
-                        _ => "250 ok\r\n",
-                    };
-                    writer.write_all(answer.as_bytes()).await?;
-                }
-                std::io::Result::Ok(())
-            });
-        }
-    });
-    address
 }

@@ -107,7 +107,7 @@ async fn take(store: &Store, event: &WebhookEvent, now: Timestamp) -> Result<Out
 
 /// Whether an intent of that status may be news for an attempt at that stage. What is no intent (a charge, a refund) comes
 /// with an event of its intent, or was made by us.
-fn is_news(stage: Stage, status: Option<IntentStatus>) -> bool {
+pub(crate) fn is_news(stage: Stage, status: Option<IntentStatus>) -> bool {
     let Some(status) = status else { return false };
     match stage {
         Stage::Captured | Stage::Refunded => false,

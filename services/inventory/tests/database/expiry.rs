@@ -33,17 +33,15 @@ async fn twenty_orders_and_the_timer_race_for_an_expired_hold_and_one_gets_it() 
 #[tokio::test]
 async fn paying_after_the_expiry_has_the_goods_again_only_while_they_are_there() {
     let world = World::open().await;
-    world.stock(&[("MUG", 1)]).await;
-    for order in ["kept", "taken"] {
-        world.stock(&[("MUG", if order == "kept" { 1 } else { 2 })]).await;
-        world.apply(&expiring(wish(order, "Held", &[("MUG", 1)]), second(10)), second(0)).await;
+    world.stock(&[("MUG", 2)]).await;
+    for (order, expiry) in [("older", 10), ("younger", 11)] {
+        world.apply(&expiring(wish(order, "Held", &[("MUG", 1)]), second(expiry)), second(0)).await;
     }
     world.apply(&wish("other", "Held", &[("MUG", 1)]), second(20)).await;
-    // The oldest gave its goods; by id, where they are as old.
-    assert_eq!(world.phase("kept").await.as_deref(), Some("Expired"));
-    let again = world.apply(&generation(wish("taken", "Held", &[("MUG", 1)]), 2), second(20)).await;
+    assert_eq!(world.phase("older").await.as_deref(), Some("Expired"), "the oldest gives first");
+    let again = world.apply(&generation(wish("younger", "Held", &[("MUG", 1)]), 2), second(20)).await;
     assert_eq!(phase(&again), ReservationPhase::Held, "nobody took it");
-    let gone = world.apply(&generation(wish("kept", "Held", &[("MUG", 1)]), 2), second(20)).await;
+    let gone = world.apply(&generation(wish("older", "Held", &[("MUG", 1)]), 2), second(20)).await;
     assert_eq!((phase(&gone), gone.revision), (ReservationPhase::Insufficient, 3));
     world.close().await;
 }

@@ -132,7 +132,7 @@ fn a_paid_order_is_told_what_was_received_or_that_it_is_only_promised() {
     let money = json!({"amount": "31.80", "currency": "EUR"});
     let captured = json!({"phase": "Captured", "attempt": 1, "captured": money});
     let mail = told(EventType::OrderPaid, &with(json!({"phase": "Paid", "payment": captured})));
-    assert_says(&mail, "we have received 31.80 EUR for your order web-1001. It is paid.");
+    assert_says(&mail, "We have received 31.80 EUR for your order web-1001. It is paid.");
     let promised = json!({"phase": "Authorized", "attempt": 1});
     let mail = told(EventType::OrderPaid, &with(json!({"phase": "Paid", "payment": promised})));
     assert_says(&mail, "The money is taken when your parcel leaves us.");

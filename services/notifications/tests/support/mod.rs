@@ -18,6 +18,7 @@ use notifications::{DeadLetters, MIGRATIONS, Mailer, NOTIFY_CONSUMER, Notify, Se
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use uuid::Uuid;
@@ -221,4 +222,30 @@ pub fn problem_event(order_id: &str, revision: i64) -> Event {
         "phase": "Exception", "attempt": 1, "trackingNumber": "SC123"});
     let id = format!("{order_id}/shipment/{revision}");
     Event::new(EventType::ShipmentException, "shipping", id, order_id, Timestamp::now(), &data).unwrap()
+}
+
+/// A mail server that knows no recipient.
+pub async fn refusing_server() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (reader, mut writer) = stream.split();
+                let mut lines = BufReader::new(reader).lines();
+                writer.write_all(b"220 refusing\r\n").await?;
+                while let Some(line) = lines.next_line().await? {
+                    let answer = match line.split(' ').next() {
+                        Some("EHLO") => "250-refusing\r\n250 AUTH PLAIN\r\n",
+                        Some("AUTH") => "235 ok\r\n",
+                        Some("RCPT") => "550 5.1.1 no such user\r\n",
+                        _ => "250 ok\r\n",
+                    };
+                    writer.write_all(answer.as_bytes()).await?;
+                }
+                std::io::Result::Ok(())
+            });
+        }
+    });
+    address
 }

@@ -11,7 +11,7 @@ use super::{Attempt, Goal, Payment, Refusal, Stage, Step, next_step};
 pub struct Summary {
     /// What has come true.
     pub phase: PaymentPhase,
-    /// The attempt that is wanted.
+    /// The attempt that the phase is of.
     pub attempt: u32,
     /// How much was taken, over all attempts.
     pub captured: Money,
@@ -163,7 +163,7 @@ fn of_attempt(payment: &Payment, attempt: &Attempt) -> Summary {
     );
     let outage = attempt.outage.is_some().then_some(&outage);
     let phase = phase_of(attempt);
-    let mut summary = of(payment, phase);
+    let mut summary = Summary::of_phase(phase, attempt.number, payment.wish.amount);
     summary.reference.clone_from(&attempt.intent);
     match phase {
         PaymentPhase::Pending | PaymentPhase::Authorized | PaymentPhase::Captured => summary.because(outage),

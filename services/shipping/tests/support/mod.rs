@@ -1,6 +1,8 @@
 //! Builders for commands, parcels and what a carrier answers.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod database;
+
 use std::time::Duration;
 
 use events::Command;
@@ -93,4 +95,21 @@ pub fn after(commands: &[Command<ShipmentSpec>]) -> Parcel {
 /// What follows when the carrier, asked at `second`, answers so.
 pub fn observed(parcel: &Parcel, observation: &Observation, second: i64) -> Advance {
     apply(parcel, Asked { attempt: parcel.attempt, at: at(second) }, observation, &POLICY, at(second))
+}
+
+/// A command as it arrives.
+pub fn message(command: &Command<ShipmentSpec>) -> chassis::Message {
+    chassis::Message {
+        subject: command.subject().to_owned(),
+        headers: None,
+        payload: serde_json::to_vec(command).unwrap().into(),
+    }
+}
+
+/// Handles a command in a transaction of its own, as one that was not handled before.
+pub async fn handle(store: &chassis::Store, command: &Command<ShipmentSpec>) {
+    use chassis::Handler;
+    let mut transaction = store.begin().await.unwrap();
+    shipping::handlers::Commands.handle(&message(command), &mut transaction).await.unwrap();
+    transaction.commit().await.unwrap();
 }
