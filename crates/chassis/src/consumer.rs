@@ -21,7 +21,8 @@ use crate::{Backoff, Platform, Store, Transaction};
 
 /// How often a message that fails for a reason of its own is tried before it becomes a dead letter.
 const TRIES: i64 = 8;
-const ACK_WAIT: Duration = Duration::from_secs(30);
+/// After this a message that nobody has answered for is delivered again; handling is one short transaction.
+const ACK_WAIT: Duration = Duration::from_secs(15);
 const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(100), maximum: Duration::from_secs(10) };
 
 /// What is consumed, and as whom.

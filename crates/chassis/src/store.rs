@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use events::Event;
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres};
 use tokio::sync::Notify;
@@ -55,7 +55,9 @@ impl Store {
             fault: format!("is no address of a Postgres database ({error})"),
             example: "postgres://supercargo:secret@127.0.0.1:5432/supercargo".into(),
         })?;
-        let options = options.application_name(&format!("supercargo {service}"));
+        let options = options
+            .application_name(&format!("supercargo {service}"))
+            .options([("client_min_messages", "warning")]);
         let mut connection = PgConnection::connect_with(&options).await.context("failed to connect")?;
         let role = ensure_role_and_schema(&mut connection, service).await?;
         connection.close().await.context("failed to close a connection")?;
@@ -82,7 +84,7 @@ impl Store {
         sqlx::query("SELECT pg_advisory_unlock(hashtext('supercargo chassis'))").execute(&mut *connection).await?;
         tables.with_context(|| format!("failed to make the inbox and outbox of {service}"))?;
         drop(connection);
-        migrator.run(&pool).await.with_context(|| format!("failed to migrate the database of {service}"))?;
+        migrator.run(&pool).await.map_err(|error| explain_migration(service, error))?;
         Ok(Self {
             pool,
             outbox_written: Arc::new(Notify::new()),
@@ -193,6 +195,31 @@ impl Deref for Transaction {
 impl DerefMut for Transaction {
     fn deref_mut(&mut self) -> &mut PgConnection {
         &mut self.inner
+    }
+}
+
+/// A database that does not fit this program will not fit it later either: that stops the start.
+fn explain_migration(service: &str, error: MigrateError) -> anyhow::Error {
+    let unfit = match &error {
+        MigrateError::VersionMissing(version) => {
+            Some(format!("was migrated to version {version} by a newer program: run that one, or restore a backup"))
+        }
+        MigrateError::VersionMismatch(version) => {
+            Some(format!("was migrated by another program ({version} differs): use the one of its release, or another database"))
+        }
+        MigrateError::Dirty(version) => {
+            Some(format!("holds a half-made migration {version}: look at its schema {service}, repair it by hand"))
+        }
+        _ => None,
+    };
+    match unfit {
+        Some(fault) => SettingError {
+            name: "DATABASE_URL".into(),
+            fault: format!("leads to a database that, for {service}, {fault}"),
+            example: "postgres://supercargo:secret@127.0.0.1:5432/supercargo".into(),
+        }
+        .into(),
+        None => anyhow::Error::new(error).context(format!("failed to migrate the database of {service}")),
     }
 }
 

@@ -15,7 +15,9 @@ use tokio::sync::Semaphore;
 
 use crate::{Backoff, Platform, Store, Transaction, to_database};
 
-const LEASE_SECONDS: i32 = 90;
+/// How long a key stays with a worker that gives no sign of life; renewed while it works.
+const LEASE_SECONDS: i32 = 15;
+const RENEW_EVERY: Duration = Duration::from_secs(5);
 const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(500), maximum: Duration::from_secs(60) };
 
 /// What follows a piece of work.
@@ -138,7 +140,7 @@ async fn until_due(store: &Store) -> Duration {
 
 async fn perform<W: Work>(store: &Store, worker: &W, task: Task) {
     let failures = u32::try_from(task.attempts).unwrap_or(0);
-    let outcome = worker.perform(&task.key, failures).await;
+    let outcome = while_renewing(store, &task, worker.perform(&task.key, failures)).await;
     let settled = match outcome {
         Ok(Next::Done) => settle_done(store, &task).await,
         Ok(Next::At(at)) => settle_later(store, &task, at, None).await,
@@ -151,6 +153,26 @@ async fn perform<W: Work>(store: &Store, worker: &W, task: Task) {
     };
     if let Err(error) = settled {
         tracing::warn!(service = store.service(), key = task.key, "failed to settle work; it is done again: {error}");
+    }
+}
+
+/// Works, and keeps the lease meanwhile, so that a crash delays by little and slow work is not done twice.
+async fn while_renewing<T>(store: &Store, task: &Task, working: impl Future<Output = T>) -> T {
+    let mut working = std::pin::pin!(working);
+    loop {
+        tokio::select! {
+            outcome = &mut working => return outcome,
+            () = tokio::time::sleep(RENEW_EVERY) => {}
+        }
+        let renewed =
+            sqlx::query("UPDATE worklist SET leased_until = now() + make_interval(secs => $2) WHERE key = $1")
+                .bind(&task.key)
+                .bind(f64::from(LEASE_SECONDS))
+                .execute(store.pool())
+                .await;
+        if let Err(error) = renewed {
+            tracing::warn!(service = store.service(), key = task.key, "failed to renew a lease: {error}");
+        }
     }
 }
 

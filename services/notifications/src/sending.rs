@@ -1,5 +1,7 @@
 //! Messages are sent from the worklist, until the server takes them or there is no hope.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use async_nats::jetstream;
 use async_trait::async_trait;
@@ -7,7 +9,6 @@ use chassis::worklist::{Next, Work};
 use chassis::{Backoff, Store, bury_event};
 use events::{Event, TraceParent};
 use jiff::{SignedDuration, Timestamp};
-use std::time::Duration;
 use tracing::Instrument;
 
 use crate::mailer::{SendError, Sender};

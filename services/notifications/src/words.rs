@@ -8,47 +8,67 @@ use resources::OrderPhase;
 
 use crate::text::one_line;
 
-/// What a reason means to the customer, and whether the transition's own sentence adds to it.
-const REASONS: &[(&str, &str, Detail)] = &[
-    ("MethodMissing", "No way to pay has been chosen for it yet.", Detail::Omitted),
-    ("PaymentDeclined", "The payment was declined; nothing has been taken.", Detail::Added),
-    ("ActionRequired", "Your bank asks you to confirm the payment.", Detail::Omitted),
-    ("PaymentTimeout", "The payment did not arrive in time.", Detail::Omitted),
-    ("OutOfStock", "We do not have enough of what you ordered.", Detail::Added),
-    ("ShippingFailed", "The carrier could not deliver the parcel.", Detail::Added),
-    ("ShipmentProblem", "The carrier reports a problem on the way.", Detail::Added),
+/// What a reason means to the customer, and what becomes of the transition's own sentences.
+const REASONS: &[(&str, Detail, &str)] = &[
+    ("MethodMissing", Detail::Omitted, "No way to pay has been chosen for it yet."),
+    ("PaymentDeclined", Detail::Added, "The payment was declined; nothing has been taken."),
+    ("ActionRequired", Detail::Omitted, "Your bank asks you to confirm the payment."),
+    ("PaymentTimeout", Detail::Omitted, "The payment did not arrive in time."),
+    ("OutOfStock", Detail::Added, "We do not have enough of what you ordered."),
+    ("ShippingFailed", Detail::Omitted, "The parcel could not be delivered."),
+    ("ShipmentProblem", Detail::Added, "The carrier reports a problem on the way."),
     (
         "CancelRefused",
-        "The parcel was already on its way when you asked to cancel, so it could not be stopped.",
         Detail::Omitted,
+        "The parcel was already on its way when you asked to cancel, so it could not be stopped.",
     ),
-    ("UnknownArticle", "Something in it is not in our catalog any more.", Detail::Added),
-    ("CustomerUnknown", "We could not find your customer account.", Detail::Omitted),
-    ("CustomerDisabled", "Your customer account is closed.", Detail::Omitted),
-    ("CouponUnknown", "The coupon is not valid.", Detail::Omitted),
-    ("PriceChanged", "The price changed before the order reached us.", Detail::Omitted),
-    ("CurrencyMismatch", "Its prices are in another currency than the shop's.", Detail::Omitted),
-    ("AlreadyProcessed", "An order of this name was delivered before.", Detail::Omitted),
+    ("CancelRequested", Detail::Instead, "It was cancelled as requested."),
+    ("Deleted", Detail::Omitted, "It was withdrawn."),
+    ("StockReleased", Detail::Omitted, "The goods that were set aside for it are not available any more."),
+    ("PaymentRefunded", Detail::Omitted, "Its payment was given back."),
+    ("UnknownArticle", Detail::Added, "Something in it is not in our catalog any more."),
+    ("CustomerUnknown", Detail::Omitted, "We could not find your customer account."),
+    ("CustomerDisabled", Detail::Omitted, "Your customer account is closed."),
+    ("CouponUnknown", Detail::Omitted, "The coupon is not valid."),
+    ("PriceChanged", Detail::Omitted, "The price changed before the order reached us."),
+    ("CurrencyMismatch", Detail::Omitted, "Its prices are in another currency than the shop's."),
+    ("AlreadyProcessed", Detail::Omitted, "An order of this name was delivered before."),
 ];
 
-/// Whether the transition's own sentence adds to the reason's.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What becomes of the transition's own sentences.
+#[derive(Clone, Copy)]
 enum Detail {
+    /// They follow the reason's.
     Added,
+    /// They stand for the reason's.
+    Instead,
+    /// They say nothing more.
     Omitted,
 }
 
-/// Why an order is where it is. A reason that is not known is told by the transition's own sentence, or not at all.
+/// What sentences speak of that are for the people of the shop, or that a letter says in its own words.
+const NOT_FOR_CUSTOMERS: [&str; 4] = ["the customer", "The customer", "spec.", "Nothing was charged"];
+
+/// Why an order is where it is. A reason that is not known is told by the transition's own sentences, or not at all.
 pub(crate) fn explanation(reason: Option<&str>, detail: Option<&str>) -> Option<String> {
-    let detail = detail.map(|detail| sentence(&one_line(detail, 300))).filter(|detail| !detail.is_empty());
-    match reason.and_then(|reason| REASONS.iter().find(|(code, _, _)| *code == reason)) {
-        Some((_, words, Detail::Added)) => match detail {
-            Some(detail) if detail != *words => Some(format!("{words} {detail}")),
-            Some(_) | None => Some((*words).to_owned()),
-        },
-        Some((_, words, Detail::Omitted)) => Some((*words).to_owned()),
-        None => detail,
-    }
+    let detail =
+        detail.map(|detail| for_customers(&one_line(detail, 300))).filter(|detail| !detail.is_empty());
+    let known = reason.and_then(|reason| REASONS.iter().find(|(code, _, _)| *code == reason));
+    let Some((_, treatment, words)) = known else { return detail };
+    Some(match (treatment, detail) {
+        (Detail::Added, Some(detail)) if detail != *words => format!("{words} {detail}"),
+        (Detail::Instead, Some(detail)) => detail,
+        (Detail::Added | Detail::Instead | Detail::Omitted, _) => (*words).to_owned(),
+    })
+}
+
+/// The sentences of `text` that are for customers.
+fn for_customers(text: &str) -> String {
+    let kept: String = text
+        .split_inclusive(". ")
+        .filter(|sentence| !NOT_FOR_CUSTOMERS.iter().any(|words| sentence.contains(words)))
+        .collect();
+    sentence(kept.trim())
 }
 
 /// With a capital letter and a full stop.
@@ -164,6 +184,30 @@ mod tests {
         assert_eq!(told("MoonPhase", Some("the moon was\r\nwrong")), "The moon was wrong.");
         assert_eq!(explanation(Some("MoonPhase"), None), None);
         assert_eq!(explanation(None, Some(" ")), None);
+    }
+
+    #[test]
+    fn sentences_for_the_people_of_the_shop_stay_there() {
+        let told = |reason, detail| explanation(Some(reason), Some(detail)).unwrap();
+        assert_eq!(
+            told("CancelRequested", "Cancelled: changed my mind. 31.80 EUR went back to the customer."),
+            "Cancelled: changed my mind."
+        );
+        assert_eq!(
+            told("OutOfStock", "MUG-01: 3 wanted, 1 available. Nothing was charged."),
+            "We do not have enough of what you ordered. MUG-01: 3 wanted, 1 available."
+        );
+        assert_eq!(
+            told(
+                "PaymentDeclined",
+                "Your card has expired. Set another spec.payment.method, or raise spec.payment.retry."
+            ),
+            "The payment was declined; nothing has been taken. Your card has expired."
+        );
+        assert_eq!(
+            told("CancelRequested", "The customer was charged nothing."),
+            "It was cancelled as requested."
+        );
     }
 
     #[test]

@@ -196,7 +196,9 @@ pub(crate) async fn recall(
     let RecallName { namespace, name, order_id } = question;
     let row = sqlx::query(
         "SELECT order_id, processed_phase, processed_at FROM orders_index
-         WHERE namespace = $1 AND name = $2 AND processed AND order_id <> $3 ORDER BY processed_at DESC LIMIT 1",
+         WHERE namespace = $1 AND name = $2 AND processed AND order_id <> $3
+             AND phase NOT IN ('Failed', 'Cancelled', 'Rejected') -- ended without goods: the name may try again
+         ORDER BY processed_at DESC LIMIT 1",
     )
     .bind(namespace)
     .bind(name)

@@ -77,7 +77,8 @@ impl Engine {
             Observation::Error(error) => error.category(),
         };
         let labels = [("call", call.as_str()), ("outcome", outcome)];
-        metrics::histogram!("supercargo_payment_provider_seconds", &labels).record(started.elapsed().as_secs_f64());
+        metrics::histogram!("supercargo_payment_provider_seconds", &labels)
+            .record(started.elapsed().as_secs_f64());
         if let Observation::Error(error) = &observation {
             let attempt = attempt.number;
             match error {
@@ -86,13 +87,20 @@ impl Engine {
                 | ProviderError::KeyTaken(_)
                 | ProviderError::Unavailable(_)
                 | ProviderError::Interrupted(_)
-                | ProviderError::Unknown(_) => tracing::warn!(attempt, call = call.as_str(), "the provider: {error}"),
+                | ProviderError::Unknown(_) => {
+                    tracing::warn!(attempt, call = call.as_str(), "the provider: {error}")
+                }
             }
         }
         observation
     }
 
-    async fn call(&self, payment: &Payment, attempt: &Attempt, call: Call) -> Result<Observation, ProviderError> {
+    async fn call(
+        &self,
+        payment: &Payment,
+        attempt: &Attempt,
+        call: Call,
+    ) -> Result<Observation, ProviderError> {
         let keys = Keys { order_id: &payment.order_id, attempt: attempt.number };
         // The machine asks for these only once there is an intent.
         let intent = attempt.intent.as_deref().unwrap_or_default();
@@ -147,7 +155,9 @@ impl Engine {
         let entries = apply(&mut payment, act, observation, attempt.asked.as_deref(), now);
         let telling = settle(&mut payment, Some(&before), false, now);
         store::save_in_tx(&mut tx, &before, &payment).await.context("failed to write the payment")?;
-        store::book_in_tx(&mut tx, &payment.order_id, &entries, now).await.context("failed to write the ledger")?;
+        store::book_in_tx(&mut tx, &payment.order_id, &entries, now)
+            .await
+            .context("failed to write the ledger")?;
         publisher::tell_in_tx(&mut tx, &payment, telling, now).await?;
         tx.commit().await.context("failed to commit the provider's answer")?;
         Ok(payment)

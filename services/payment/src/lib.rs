@@ -4,6 +4,7 @@
 //! answer with its entries in the ledger, its events and its report in one transaction; [`handlers`] and [`questions`] take
 //! wishes in, [`routes`] the provider's webhooks.
 
+pub mod audit;
 pub mod engine;
 pub mod handlers;
 pub mod machine;

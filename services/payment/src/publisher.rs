@@ -26,7 +26,8 @@ pub async fn tell_in_tx(
     if telling.event
         && let Some(event) = event(payment, now)?
     {
-        metrics::counter!("supercargo_payment_outcomes_total", "phase" => payment.shown.phase.as_str()).increment(1);
+        metrics::counter!("supercargo_payment_outcomes_total", "phase" => payment.shown.phase.as_str())
+            .increment(1);
         tracing::info!(
             attempt = payment.shown.attempt,
             reason = payment.shown.reason,
@@ -47,7 +48,8 @@ pub async fn tell_in_tx(
 /// The status as it stands in the resource.
 #[must_use]
 pub fn status(payment: &Payment) -> PaymentStatus {
-    let Summary { phase, attempt, captured, refunded, reason, message, reference, action_url } = &payment.shown;
+    let Summary { phase, attempt, captured, refunded, reason, message, reference, action_url } =
+        &payment.shown;
     PaymentStatus {
         phase: Some(*phase),
         revision: payment.revision,

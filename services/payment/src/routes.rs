@@ -53,7 +53,9 @@ async fn receive(
 ) -> Response {
     let body = match body {
         Ok(body) => body,
-        Err(rejection) => return refuse(rejection.status(), "The body cannot be read", &rejection.body_text()),
+        Err(rejection) => {
+            return refuse(rejection.status(), "The body cannot be read", &rejection.body_text());
+        }
     };
     let now = Timestamp::now();
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
@@ -79,7 +81,10 @@ async fn receive(
             Json(json!({"received": true})).into_response()
         }
         Err(error) => {
-            tracing::warn!(event = event.id, "failed to keep a webhook; the provider will send it again: {error}");
+            tracing::warn!(
+                event = event.id,
+                "failed to keep a webhook; the provider will send it again: {error}"
+            );
             let detail = "The webhook could not be kept. Send it again.";
             refuse(StatusCode::SERVICE_UNAVAILABLE, "The database failed", detail)
         }

@@ -1,14 +1,14 @@
 //! The rows of a payment: read as one, written as one.
 
-use chassis::{Transaction, from_database, to_database};
+mod rows;
+
+use chassis::{Transaction, to_database};
 use jiff::Timestamp;
-use money::{Currency, Money};
-use resources::{PaymentDesired, PaymentPhase};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
-use time::OffsetDateTime;
 
-use crate::machine::{Attempt, CaptureMode, Child, LedgerEntry, Payment, Refusal, Stage, Summary, Wish};
+use self::rows::{attempt_of, desired_text, number, payment_of, stage_of};
+use crate::machine::{Attempt, LedgerEntry, Payment, Stage, Summary};
 
 /// Reads a payment without holding it.
 ///
@@ -42,11 +42,8 @@ async fn with_attempts(
     let order_id: String = row.try_get("order_id")?;
     // The amounts are the ledger's: no column holds them.
     let attempts = sqlx::query(
-        "SELECT attempts.*, COALESCE(sums.captured, 0)::bigint AS captured, COALESCE(sums.refunded, 0)::bigint AS refunded
-         FROM attempts LEFT JOIN (
-             SELECT attempt, SUM(amount) FILTER (WHERE entry IN ('captured', 'captured_again')) AS captured,
-                 SUM(amount) FILTER (WHERE entry = 'refunded') AS refunded
-             FROM ledger WHERE order_id = $1 GROUP BY attempt) AS sums USING (attempt)
+        "SELECT attempts.*, COALESCE(kept.captured, 0) AS captured, COALESCE(kept.refunded, 0) AS refunded
+         FROM attempts LEFT JOIN kept USING (order_id, attempt)
          WHERE order_id = $1 ORDER BY attempt",
     )
     .bind(&order_id)
@@ -83,7 +80,11 @@ pub async fn insert_in_tx(tx: &mut Transaction, payment: &Payment) -> Result<boo
 ///
 /// # Errors
 /// When the database fails.
-pub async fn save_in_tx(tx: &mut Transaction, before: &Payment, payment: &Payment) -> Result<(), sqlx::Error> {
+pub async fn save_in_tx(
+    tx: &mut Transaction,
+    before: &Payment,
+    payment: &Payment,
+) -> Result<(), sqlx::Error> {
     for attempt in &payment.attempts {
         if before.attempt(attempt.number) != Some(attempt) {
             write_attempt_in_tx(tx, &payment.order_id, attempt).await?;
@@ -141,7 +142,11 @@ async fn update_in_tx(tx: &mut Transaction, payment: &Payment) -> Result<(), sql
     Ok(())
 }
 
-async fn write_attempt_in_tx(tx: &mut Transaction, order_id: &str, attempt: &Attempt) -> Result<(), sqlx::Error> {
+async fn write_attempt_in_tx(
+    tx: &mut Transaction,
+    order_id: &str,
+    attempt: &Attempt,
+) -> Result<(), sqlx::Error> {
     let Attempt {
         number,
         method,
@@ -276,7 +281,10 @@ pub async fn ask_in_tx(
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
     // Everyone who writes an attempt holds its payment.
-    sqlx::query("SELECT 1 FROM payments WHERE order_id = $1 FOR UPDATE").bind(order_id).execute(&mut **tx).await?;
+    sqlx::query("SELECT 1 FROM payments WHERE order_id = $1 FOR UPDATE")
+        .bind(order_id)
+        .execute(&mut **tx)
+        .await?;
     sqlx::query(
         "UPDATE attempts SET asked = $3, next_at = LEAST(next_at, $4), must_search = (intent IS NULL)
          WHERE order_id = $1 AND attempt = $2",
@@ -288,129 +296,4 @@ pub async fn ask_in_tx(
     .execute(&mut **tx)
     .await?;
     tx.schedule(order_id, now).await
-}
-
-fn payment_of(row: &PgRow, order_id: String, attempts: Vec<Attempt>) -> Result<Payment, sqlx::Error> {
-    let uid: Option<String> = row.try_get("child_uid")?;
-    let generation = row.try_get("generation")?;
-    let currency = currency_of(row)?;
-    let money = |column| row.try_get(column).map(|minor| Money::from_minor_units(minor, currency));
-    Ok(Payment {
-        order_id,
-        namespace: row.try_get("namespace")?,
-        name: row.try_get("name")?,
-        child: uid.map(|uid| Child { uid, generation }),
-        wish: Wish {
-            desired: parse(row, "desired", desired_of)?,
-            attempt: number(row, "attempt")?,
-            amount: money("amount")?,
-            method: row.try_get("method")?,
-        },
-        undone_attempt: optional_number(row, "undone_attempt")?,
-        attempts,
-        shown: Summary {
-            phase: parse(row, "phase", phase_of)?,
-            attempt: number(row, "phase_attempt")?,
-            captured: money("captured")?,
-            refunded: money("refunded")?,
-            reason: row.try_get("reason")?,
-            message: row.try_get("message")?,
-            reference: row.try_get("reference")?,
-            action_url: row.try_get("action_url")?,
-        },
-        revision: row.try_get("revision")?,
-        told_revision: row.try_get("told_revision")?,
-    })
-}
-
-fn attempt_of(row: &PgRow) -> Result<Attempt, sqlx::Error> {
-    let time = |column| row.try_get::<OffsetDateTime, _>(column).map(from_database);
-    let searched_at: Option<OffsetDateTime> = row.try_get("searched_at")?;
-    let refusal = |reason, message| -> Result<Option<Refusal>, sqlx::Error> {
-        let (reason, message): (Option<String>, Option<String>) = (row.try_get(reason)?, row.try_get(message)?);
-        Ok(reason.zip(message).map(|(reason, message)| Refusal { reason, message }))
-    };
-    Ok(Attempt {
-        number: number(row, "attempt")?,
-        method: row.try_get("method")?,
-        amount: Money::from_minor_units(row.try_get("amount")?, currency_of(row)?),
-        capture: parse(row, "capture", CaptureMode::parse)?,
-        stage: stage_of(row)?,
-        intent: row.try_get("intent")?,
-        refusal: refusal("reason", "message")?,
-        refund_refusal: refusal("refund_reason", "refund_message")?,
-        refund_refusals: number(row, "refund_refusals")?,
-        refund_retry: row.try_get("refund_retry")?,
-        action_url: row.try_get("action_url")?,
-        captured: row.try_get("captured")?,
-        refunded: row.try_get("refunded")?,
-        create_lost: row.try_get("create_lost")?,
-        must_search: row.try_get("must_search")?,
-        searched_at: searched_at.map(from_database),
-        asked: row.try_get("asked")?,
-        failures: number(row, "failures")?,
-        polls: number(row, "polls")?,
-        outage: row.try_get("outage")?,
-        next_at: time("next_at")?,
-        planned_at: time("planned_at")?,
-        version: row.try_get("version")?,
-    })
-}
-
-fn stage_of(row: &PgRow) -> Result<Stage, sqlx::Error> {
-    parse(row, "stage", Stage::parse)
-}
-
-fn currency_of(row: &PgRow) -> Result<Currency, sqlx::Error> {
-    parse(row, "currency", |text| text.parse().ok())
-}
-
-fn parse<T>(row: &PgRow, column: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T, sqlx::Error> {
-    let text: &str = row.try_get(column)?;
-    read(text).ok_or_else(|| unreadable(column, text))
-}
-
-fn number(row: &PgRow, column: &str) -> Result<u32, sqlx::Error> {
-    let value: i64 = row.try_get(column)?;
-    u32::try_from(value).map_err(|_| unreadable(column, &value.to_string()))
-}
-
-fn optional_number(row: &PgRow, column: &str) -> Result<Option<u32>, sqlx::Error> {
-    let value: Option<i64> = row.try_get(column)?;
-    value.map(|value| u32::try_from(value).map_err(|_| unreadable(column, &value.to_string()))).transpose()
-}
-
-fn unreadable(column: &str, value: &str) -> sqlx::Error {
-    let source = format!("{value:?} was not written by this version").into();
-    sqlx::Error::ColumnDecode { index: column.to_owned(), source }
-}
-
-const fn desired_text(desired: PaymentDesired) -> &'static str {
-    match desired {
-        PaymentDesired::Captured => "Captured",
-        PaymentDesired::Authorized => "Authorized",
-        PaymentDesired::Cancelled => "Cancelled",
-        PaymentDesired::Refunded => "Refunded",
-    }
-}
-
-fn desired_of(text: &str) -> Option<PaymentDesired> {
-    use PaymentDesired::{Authorized, Cancelled, Captured, Refunded};
-    [Captured, Authorized, Cancelled, Refunded].into_iter().find(|desired| desired_text(*desired) == text)
-}
-
-fn phase_of(text: &str) -> Option<PaymentPhase> {
-    [
-        PaymentPhase::Pending,
-        PaymentPhase::Authorized,
-        PaymentPhase::Captured,
-        PaymentPhase::ActionRequired,
-        PaymentPhase::Declined,
-        PaymentPhase::Unknown,
-        PaymentPhase::Voided,
-        PaymentPhase::Refunded,
-        PaymentPhase::Failed,
-    ]
-    .into_iter()
-    .find(|phase| phase.as_str() == text)
 }

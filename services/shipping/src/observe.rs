@@ -92,6 +92,8 @@ pub fn apply(
     match observation {
         Observation::Booked(booked) => {
             end_call(&mut parcel, asked, true, policy);
+            // A webhook that came first may know more: the answer of a repeated call is as old as the first.
+            next_track = parcel.track_at.or(next_track);
             let at = booked.tracker.details.iter().map(|detail| detail.at).min().unwrap_or(now);
             let label = Label { shipment_id: booked.shipment_id.clone(), ..label(&booked.tracker) };
             let other =

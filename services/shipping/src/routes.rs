@@ -28,7 +28,6 @@ struct Hooks {
 }
 
 /// The route of the webhook.
-#[must_use]
 pub fn router(store: Store, secret: String) -> Router {
     Router::new()
         .route("/api/v1/webhooks/carrier", post(receive))

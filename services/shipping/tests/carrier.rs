@@ -1,4 +1,5 @@
 //! Shipping and the carrier's stand-in over HTTP, with signed webhooks on the way back.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -248,6 +249,23 @@ async fn a_lost_answer_is_repeated_with_the_same_key_and_books_once() {
     world.comes_to(&order, "Booked").await;
     let books = world.books().await;
     assert_eq!((&books["shipments"], &books["referencesShippedTwice"]), (&json!(3), &json!([])));
+}
+
+#[tokio::test]
+async fn webhooks_that_come_before_the_answer_to_the_booking_count_once_it_is_there() {
+    let world = World::open("100ms", NEVER).await;
+    let lost =
+        json!({"timeoutRate": 1.0, "after": true, "match": "POST /v2/shipments", "webhooks": "duplicate"});
+    world.faults(lost).await;
+    let order = order();
+    handle(&world.store, &to(&order, "1 High Street")).await;
+    let hooks = "SELECT count(*) FROM inbox WHERE consumer = 'carrier-webhook'";
+    until("told", async || count(&world.store, hooks).await == 2).await;
+    assert_eq!(phase(&world.store, &order).await, None);
+    world.faults(json!({"timeoutRate": 0.0, "after": false})).await;
+    world.comes_to(&order, "Delivered").await;
+    assert_eq!(events(&world.store, &order).await, ["booked", "dispatched", "delivered"]);
+    assert_eq!(world.books().await["shipments"], 1);
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 //! What is done next, and what an answer means: tables on the pure core.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -305,6 +306,14 @@ fn a_hint_that_comes_while_the_carrier_is_asked_stays_due() {
     parcel.track_at = Some(at(41));
     let advance = observed(&parcel, &Observation::Tracked(tracker(&["pre_transit"])), 40);
     assert_eq!(next_step(&advance.parcel, at(41)), Step::Track);
+}
+
+#[test]
+fn a_hint_that_comes_before_the_booking_is_answered_is_followed_after_it() {
+    let mut parcel = begun(&after(&[deliver(1, 1)]));
+    parcel.track_at = Some(at(3));
+    let advance = observed(&parcel, &booked(&["pre_transit"]), 9);
+    assert_eq!(next_step(&advance.parcel, at(9)), Step::Track);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Whatever happens in whatever order: a carrier that loses answers, commands that come late and twice, crashes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -305,7 +306,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn phases_go_on_one_label_an_attempt_and_cancelled_means_no_label(

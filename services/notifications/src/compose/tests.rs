@@ -170,7 +170,7 @@ fn a_failed_order_is_told_why_and_what_becomes_of_the_money() {
                      "payment": {"phase": "Refunded", "attempt": 1, "captured": money, "refunded": money}}),
         ),
     );
-    assert_says(&mail, "The carrier could not deliver the parcel. The address cannot be delivered to.");
+    assert_says(&mail, "The parcel could not be delivered.");
     assert_says(&mail, "31.80 EUR goes back to your card.");
     let mail = told(EventType::OrderFailed, &with(json!({"phase": "Failed", "reason": "OutOfStock"})));
     assert_says(&mail, "We do not have enough of what you ordered.");

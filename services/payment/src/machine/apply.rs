@@ -169,7 +169,8 @@ impl Change<'_> {
                 self.poll(WHILE_UNKNOWN);
             }
             IntentStatus::RequiresConfirmation if intent.amount != self.attempt.amount => {
-                let message = format!("The provider knows this payment with another amount, {}.", intent.amount);
+                let message =
+                    format!("The provider knows this payment with another amount, {}.", intent.amount);
                 self.decline(Refusal::new("amount_mismatch", &message));
             }
             IntentStatus::RequiresConfirmation => self.unconfirmed(before),
@@ -257,7 +258,9 @@ impl Change<'_> {
                     self.attempt.create_lost = true;
                     self.try_again(&text);
                 }
-                Call::Search | Call::Cancel | Call::Refund | Call::Retrieve | Call::Void => self.try_again(&text),
+                Call::Search | Call::Cancel | Call::Refund | Call::Retrieve | Call::Void => {
+                    self.try_again(&text)
+                }
             },
         }
     }
@@ -287,7 +290,11 @@ impl Change<'_> {
                     self.learn(intent, None);
                 }
                 match self.attempt.stage {
-                    Stage::Created | Stage::Authorized | Stage::Declined | Stage::Uncharged | Stage::ActionRequired => {
+                    Stage::Created
+                    | Stage::Authorized
+                    | Stage::Declined
+                    | Stage::Uncharged
+                    | Stage::ActionRequired => {
                         self.attempt.failures = failures;
                         self.try_again(&refusal.message);
                     }

@@ -58,7 +58,10 @@ fn a_promise_that_cannot_be_captured_is_a_decline_and_is_let_go_when_undone() {
     let mut world = created(Authorized);
     world.answer(Call::Confirm, shows(IntentStatus::RequiresCapture));
     world.command(&command(2, Captured, 1));
-    world.answer(Call::Capture, refused("charge_expired_for_capture", Some(intent(IntentStatus::RequiresCapture))));
+    world.answer(
+        Call::Capture,
+        refused("charge_expired_for_capture", Some(intent(IntentStatus::RequiresCapture))),
+    );
     assert_eq!((phase(&world), world.step()), (PaymentPhase::Declined, Step::Nothing));
     world.command(&command(3, Cancelled, 1));
     world.answer(Call::Cancel, shows(IntentStatus::Canceled));
@@ -144,7 +147,10 @@ fn a_confirmation_that_arrives_before_the_cancel_counts() {
     let mut world = created(Captured);
     world.answer(Call::Confirm, lost());
     world.answer(Call::Retrieve, shows(IntentStatus::RequiresConfirmation));
-    world.answer(Call::Cancel, refused("payment_intent_unexpected_state", Some(intent(IntentStatus::Succeeded))));
+    world.answer(
+        Call::Cancel,
+        refused("payment_intent_unexpected_state", Some(intent(IntentStatus::Succeeded))),
+    );
     assert_eq!((phase(&world), reason(&world)), (PaymentPhase::Captured, None));
 }
 

@@ -10,10 +10,13 @@ use crate::provider::{IntentStatus, Refund};
 const SILENT: Telling = Telling { event: false, report: false };
 
 fn captured() -> World {
-    World::after(Captured, &[
-        (Call::Create, shows(IntentStatus::RequiresConfirmation)),
-        (Call::Confirm, shows(IntentStatus::Succeeded)),
-    ])
+    World::after(
+        Captured,
+        &[
+            (Call::Create, shows(IntentStatus::RequiresConfirmation)),
+            (Call::Confirm, shows(IntentStatus::Succeeded)),
+        ],
+    )
 }
 
 #[test]
@@ -90,7 +93,10 @@ fn what_was_taken_is_given_back_when_it_is_undone_whatever_the_attempt_named() {
         world.answer(Call::Refund, super::Observation::Refund(Refund::Made("re_1".into())));
         let shown = &world.payment().shown;
         assert_eq!(shown.phase, PaymentPhase::Refunded);
-        assert_eq!((shown.captured, shown.refunded), (super::fixtures::eur("31.80"), super::fixtures::eur("31.80")));
+        assert_eq!(
+            (shown.captured, shown.refunded),
+            (super::fixtures::eur("31.80"), super::fixtures::eur("31.80"))
+        );
         assert_eq!(world.payment().undone_attempt, Some(1));
     }
 }

@@ -27,7 +27,9 @@ pub fn take(present: Option<Payment>, command: &Command<PaymentSpec>, now: Times
     let mut payment = present.unwrap_or_else(|| unknown_before(command));
     let same_wish = payment.revision > 0 && payment.wish == wish_of(&command.spec);
     let taken = match (&payment.child, &told) {
-        (Some(known), Some(told)) if known.uid == told.uid && told.generation < known.generation => Taken::Stale,
+        (Some(known), Some(told)) if known.uid == told.uid && told.generation < known.generation => {
+            Taken::Stale
+        }
         (Some(known), Some(told)) if known == told => Taken::Repeat,
         (Some(_) | None, Some(_)) => Taken::News,
         (Some(_) | None, None) if same_wish => Taken::Repeat,

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use money::Money;
 use resources::{OrderReference, PaymentDesired, PaymentSpec};
 
-use super::{Act, Call, Entry, LedgerEntry, Observation, Payment, Step, Telling, apply, next_step, settle, take};
+use super::{
+    Act, Call, Entry, LedgerEntry, Observation, Payment, Step, Telling, apply, next_step, settle, take,
+};
 use crate::provider::{Intent, IntentStatus, ProviderError};
 
 pub const ORDER: &str = "0b9c2a3e-5d1f-4a6b-8c7d-1e2f3a4b5c6d";

@@ -84,7 +84,8 @@ impl Model {
         match request {
             Request::Create(new) => self.create(new),
             Request::Find { order_id, attempt } => {
-                let found = self.intents.iter().find(|(_, i)| i.order_id == *order_id && i.attempt == *attempt);
+                let found =
+                    self.intents.iter().find(|(_, i)| i.order_id == *order_id && i.attempt == *attempt);
                 found.map_or(Observation::NoIntent, |(id, _)| Observation::Intent(self.show(id)))
             }
             Request::Confirm { id, key } => self.confirm(id, key),
@@ -168,7 +169,9 @@ impl Model {
     fn cancel(&mut self, id: &str) -> Observation {
         let intent = self.intents.get_mut(id).unwrap();
         match intent.status {
-            IntentStatus::Processing | IntentStatus::Canceled | IntentStatus::Succeeded => self.unexpected(id),
+            IntentStatus::Processing | IntentStatus::Canceled | IntentStatus::Succeeded => {
+                self.unexpected(id)
+            }
             IntentStatus::RequiresPaymentMethod
             | IntentStatus::RequiresConfirmation
             | IntentStatus::RequiresAction

@@ -139,11 +139,15 @@ fn call_for(attempt: &Attempt, goal: Goal, now: Timestamp) -> Option<Call> {
         }
         (Goal::Undo, Stage::Planned) => Some(Call::Void),
         (Goal::Undo, Stage::Created | Stage::ActionRequired | Stage::Authorized) => Some(Call::Cancel),
-        (Goal::Undo, Stage::Declined) => Some(if attempt.intent.is_some() { Call::Cancel } else { Call::Void }),
+        (Goal::Undo, Stage::Declined) => {
+            Some(if attempt.intent.is_some() { Call::Cancel } else { Call::Void })
+        }
         (Goal::Undo, Stage::Captured) => {
             (attempt.refund_refusal.is_none() || attempt.refund_retry).then_some(Call::Refund)
         }
-        (Goal::Take | Goal::Promise, Stage::Created) => Some(if asked { Call::Retrieve } else { Call::Confirm }),
+        (Goal::Take | Goal::Promise, Stage::Created) => {
+            Some(if asked { Call::Retrieve } else { Call::Confirm })
+        }
         (Goal::Take | Goal::Promise, Stage::ActionRequired) => Some(Call::Retrieve),
         (Goal::Take, Stage::Authorized) => Some(if asked { Call::Retrieve } else { Call::Capture }),
         (Goal::Promise, Stage::Authorized) | (Goal::Take | Goal::Promise, Stage::Declined) => {

@@ -133,10 +133,8 @@ fn undoing(payment: &Payment) -> Summary {
         summary.reference = refunded.or(payment.attempts.last()).and_then(|attempt| attempt.intent.clone());
         return summary;
     }
-    let open = payment
-        .attempts
-        .iter()
-        .find(|attempt| !matches!(attempt.stage, Stage::Void | Stage::Refunded));
+    let open =
+        payment.attempts.iter().find(|attempt| !matches!(attempt.stage, Stage::Void | Stage::Refunded));
     open.map_or_else(|| of(payment, PaymentPhase::Voided), |attempt| of_attempt(payment, attempt))
 }
 
@@ -150,8 +148,10 @@ fn wanting(payment: &Payment) -> Summary {
             "An earlier attempt is made void before this one begins.",
         ))),
         Some(attempt) => of_attempt(payment, attempt),
-        None => of(payment, PaymentPhase::Declined)
-            .because(Some(&Refusal::new("method_missing", "There is no payment method to charge: choose one."))),
+        None => of(payment, PaymentPhase::Declined).because(Some(&Refusal::new(
+            "method_missing",
+            "There is no payment method to charge: choose one.",
+        ))),
     }
 }
 
@@ -164,7 +164,10 @@ fn of_attempt(payment: &Payment, attempt: &Attempt) -> Summary {
     let outage = attempt.outage.is_some().then_some(&outage);
     let phase = phase_of(attempt);
     let mut summary = Summary::of_phase(phase, attempt.number, payment.wish.amount);
-    summary.reference.clone_from(&attempt.intent);
+    // While it is pending nothing is told, and a new intent is not worth a write.
+    if phase != PaymentPhase::Pending {
+        summary.reference.clone_from(&attempt.intent);
+    }
     match phase {
         PaymentPhase::Pending | PaymentPhase::Authorized | PaymentPhase::Captured => summary.because(outage),
         PaymentPhase::Unknown => summary.because(refusal.or(outage)),
@@ -176,7 +179,8 @@ fn of_attempt(payment: &Payment, attempt: &Attempt) -> Summary {
             )))
         }
         PaymentPhase::Declined => {
-            let ended = Refusal::new("canceled", "The payment was cancelled at the provider; nothing was taken.");
+            let ended =
+                Refusal::new("canceled", "The payment was cancelled at the provider; nothing was taken.");
             summary.because(Some(refusal.unwrap_or(&ended)))
         }
         PaymentPhase::Voided | PaymentPhase::Refunded | PaymentPhase::Failed => summary,

@@ -87,8 +87,11 @@ mod tests {
     use crate::stripe::wire::WireIntent;
 
     fn of(status: u16, replayed: bool, body: &str) -> ProviderError {
-        let answer =
-            Answer { status: StatusCode::from_u16(status).unwrap(), replayed, body: body.as_bytes().to_vec() };
+        let answer = Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            replayed,
+            body: body.as_bytes().to_vec(),
+        };
         read::<WireIntent>(&answer).unwrap_err()
     }
 

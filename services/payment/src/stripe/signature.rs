@@ -43,8 +43,7 @@ pub fn verify(secret: &str, header: Option<&str>, body: &[u8], now: Timestamp) -
     if signatures.is_empty() {
         return Err(SignatureError::Malformed);
     }
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_err(|_| SignatureError::Wrong)?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_err(|_| SignatureError::Wrong)?;
     mac.update(signed_at.as_bytes());
     mac.update(b".");
     mac.update(body);
@@ -91,12 +90,11 @@ mod tests {
         assert_eq!(judge(&sign("whsec_1", 1_000_301), BODY), Err(SignatureError::Stale));
         let moved = sign("whsec_1", 1_000_000).replace("t=1000000", "t=1000001");
         assert_eq!(judge(&moved, BODY), Err(SignatureError::Wrong));
-        for header in ["", "t=1000000", "v1=00", "t=soon,v1=00", "t=1000000,v1=xyz", "t=1000000;v1=00", "t=1,v1="] {
+        for header in
+            ["", "t=1000000", "v1=00", "t=soon,v1=00", "t=1000000,v1=xyz", "t=1000000;v1=00", "t=1,v1="]
+        {
             assert!(judge(header, BODY).is_err(), "{header}");
         }
-        assert_eq!(
-            verify("whsec_1", None, BODY, Timestamp::UNIX_EPOCH),
-            Err(SignatureError::Malformed)
-        );
+        assert_eq!(verify("whsec_1", None, BODY, Timestamp::UNIX_EPOCH), Err(SignatureError::Malformed));
     }
 }

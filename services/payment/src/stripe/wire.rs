@@ -143,8 +143,10 @@ impl WireError {
 impl WireIntent {
     /// The intent, or why it cannot be read.
     pub fn read(self) -> Result<Intent, String> {
-        let Self { id, status: text, amount, amount_received, currency, last_payment_error, next_action } = self;
-        let currency: Currency = currency.to_ascii_uppercase().parse().map_err(|error| format!("{id}: {error}"))?;
+        let Self { id, status: text, amount, amount_received, currency, last_payment_error, next_action } =
+            self;
+        let currency: Currency =
+            currency.to_ascii_uppercase().parse().map_err(|error| format!("{id}: {error}"))?;
         let status = status(Some(&text)).ok_or_else(|| format!("{id} has the unknown status {text:?}"))?;
         Ok(Intent {
             id,
@@ -152,7 +154,9 @@ impl WireIntent {
             amount: Money::from_minor_units(amount, currency),
             received: amount_received,
             refusal: last_payment_error.map(|error| error.refusal()),
-            action_url: next_action.and_then(|action| action.redirect_to_url).and_then(|redirect| redirect.url),
+            action_url: next_action
+                .and_then(|action| action.redirect_to_url)
+                .and_then(|redirect| redirect.url),
         })
     }
 }
