@@ -73,7 +73,8 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     if names.remove(&RoleName::All) {
         names.extend(RoleName::ALL);
     }
-    let outside_world = names.remove(&RoleName::Sandbox).then(|| sandbox::run(arguments.sandbox.clone(), stop.clone()));
+    let outside_world =
+        names.remove(&RoleName::Sandbox).then(|| sandbox::run(arguments.sandbox.clone(), stop.clone()));
     let inside = async {
         if names.is_empty() {
             return Ok(());
@@ -94,7 +95,10 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
 }
 
 /// A failure of one part stops the others.
-async fn stopping_all(part: impl Future<Output = anyhow::Result<()>>, stop: &CancellationToken) -> anyhow::Result<()> {
+async fn stopping_all(
+    part: impl Future<Output = anyhow::Result<()>>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
     let outcome = part.await;
     if outcome.is_err() {
         stop.cancel();
@@ -102,7 +106,11 @@ async fn stopping_all(part: impl Future<Output = anyhow::Result<()>>, stop: &Can
     outcome
 }
 
-async fn start(name: RoleName, arguments: &RunArguments, platform: &Platform) -> anyhow::Result<Option<Role>> {
+async fn start(
+    name: RoleName,
+    arguments: &RunArguments,
+    platform: &Platform,
+) -> anyhow::Result<Option<Role>> {
     let platform = platform.clone();
     let role = match name {
         RoleName::Operator => operator::start(arguments.operator.clone(), platform).await?,

@@ -1,5 +1,7 @@
 //! House rules that no linter knows: who may depend on whom, and that generated files are as the code says.
 
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test that fails says where")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -32,7 +34,8 @@ fn crates() -> Vec<Crate> {
         .map(|package| {
             let manifest = text(&package["manifest_path"]);
             let place = Path::new(&manifest).strip_prefix(root()).unwrap();
-            let own = package["dependencies"].as_array().unwrap().iter().filter(|one| one["path"].is_string());
+            let own =
+                package["dependencies"].as_array().unwrap().iter().filter(|one| one["path"].is_string());
             Crate {
                 name: text(&package["name"]),
                 folder: place.iter().next().unwrap().to_string_lossy().into_owned(),
@@ -52,11 +55,15 @@ fn a_service_knows_no_other_service_and_the_ground_knows_none() {
             let allowed = match (folder.as_str(), known.as_str()) {
                 // Tests of adapters speak to the stand-in of the outside world.
                 ("services", "services") => *only_for_tests && dependency == "sandbox",
-                ("services", "operator") | ("operator", "services") | ("crates", "services" | "operator") => false,
+                ("services", "operator") | ("operator", "services") | ("crates", "services" | "operator") => {
+                    false
+                }
                 _ => true,
             };
             if !allowed {
-                faults.push(format!("{folder}/{name} depends on {known}/{dependency}: they may share only crates/"));
+                faults.push(format!(
+                    "{folder}/{name} depends on {known}/{dependency}: they may share only crates/"
+                ));
             }
         }
     }
@@ -88,7 +95,11 @@ fn assert_same(folder: &str, expected: &[(String, String)]) {
     for (name, text) in expected {
         let path = folder.join(name);
         let same = std::fs::read_to_string(&path).unwrap() == *text;
-        assert!(same, "{} is not what the code gives: run make generate, and look at the difference", path.display());
+        assert!(
+            same,
+            "{} is not what the code gives: run make generate, and look at the difference",
+            path.display()
+        );
     }
 }
 

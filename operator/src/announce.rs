@@ -23,7 +23,8 @@ pub(crate) fn transition(situation: &Situation<'_>, status: &OrderStatus) -> Ord
         }
     });
     let waits = status.phase == Some(OrderPhase::AwaitingPayment);
-    let pay_before = waits.then(|| situation.now.checked_add(situation.policy.payment_timeout).ok()).flatten();
+    let pay_before =
+        waits.then(|| situation.now.checked_add(situation.policy.payment_timeout).ok()).flatten();
     let payment = match (payment, waits) {
         (Some(payment), _) => Some(PaymentDetails { pay_before, ..payment }),
         (None, true) => Some(PaymentDetails {

@@ -113,7 +113,10 @@ async fn clear_the_name<C: Child>(
     world: &World,
 ) -> Result<Ensured, Error> {
     let Some(found) = world.patiently("read a child of the order", api.get_opt(name)).await? else {
-        return Err(Error::new("make a child of the order", Failed::Blocked("its name was just freed".into())));
+        return Err(Error::new(
+            "make a child of the order",
+            Failed::Blocked("its name was just freed".into()),
+        ));
     };
     if C::order_reference(found.spec()) == C::order_reference(spec) {
         return Ok(Ensured::True);
@@ -215,7 +218,8 @@ pub(crate) async fn command<C: Child>(child: Arc<C>, commander: Arc<Commander>) 
     };
     let times = last.map_or(0, |sent| sent.times) + 1;
     let trace = TraceParent::of_order(&command.order_id);
-    let span = tracing::info_span!("command", kind = C::KIND, order = command.order_id, trace_id = trace.trace_id());
+    let span =
+        tracing::info_span!("command", kind = C::KIND, order = command.order_id, trace_id = trace.trace_id());
     async {
         publish_command(&commander.world.jetstream, "operator", &command)
             .await
@@ -235,7 +239,12 @@ pub(crate) async fn command<C: Child>(child: Arc<C>, commander: Arc<Commander>) 
 /// What follows a failure to send.
 #[allow(clippy::needless_pass_by_value, reason = "the form that the controller asks for")]
 pub(crate) fn resend_after_error<C: Child>(child: Arc<C>, error: &Error, _: Arc<Commander>) -> Action {
-    tracing::warn!(kind = C::KIND, name = child.name_any(), "failed to command, will retry: {}", error.chain());
+    tracing::warn!(
+        kind = C::KIND,
+        name = child.name_any(),
+        "failed to command, will retry: {}",
+        error.chain()
+    );
     metrics::counter!("supercargo_reconcile_failures_total", "kind" => C::KIND, "category" => error.category()).increment(1);
     Action::requeue(Duration::from_secs(1))
 }

@@ -82,7 +82,10 @@ pub(crate) async fn run(platform: &chassis::Platform, scope: &Scope, stop: Cance
 }
 
 /// A cache and the watch that fills it as it is polled.
-fn watch<K>(client: &kube::Client, scope: &Scope) -> (Store<K>, impl Stream<Item = watcher::Result<K>> + Send + use<K>)
+fn watch<K>(
+    client: &kube::Client,
+    scope: &Scope,
+) -> (Store<K>, impl Stream<Item = watcher::Result<K>> + Send + use<K>)
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
@@ -97,7 +100,8 @@ where
         None => Api::all(client.clone()),
     };
     let (reader, writer) = store();
-    let events = watcher(api, watcher::Config::default()).modify(|object| object.managed_fields_mut().clear());
+    let events =
+        watcher(api, watcher::Config::default()).modify(|object| object.managed_fields_mut().clear());
     (reader, reflector(writer, events.default_backoff()).touched_objects())
 }
 

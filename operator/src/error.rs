@@ -67,7 +67,11 @@ impl Error {
     pub(crate) fn status(&self) -> Option<&kube::core::Status> {
         match &self.failed {
             Failed::Kubernetes(kube::Error::Api(status)) => Some(status),
-            Failed::Kubernetes(_) | Failed::Patience(_) | Failed::Ask(_) | Failed::Publish(_) | Failed::Blocked(_) => None,
+            Failed::Kubernetes(_)
+            | Failed::Patience(_)
+            | Failed::Ask(_)
+            | Failed::Publish(_)
+            | Failed::Blocked(_) => None,
         }
     }
 }

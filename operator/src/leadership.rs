@@ -27,6 +27,7 @@ pub(crate) async fn lead(
 ) -> anyhow::Result<()> {
     let check = platform.health.check("operator lease");
     let mut term: Option<Term> = None;
+    metrics::gauge!("supercargo_operator_leading").set(0.0);
     while !platform.stop.is_cancelled() {
         let manager = LeaseManagerBuilder::new(platform.kubernetes.clone(), LEASE)
             .with_namespace(&namespace)

@@ -52,9 +52,13 @@ pub async fn start(settings: Settings, platform: Platform) -> anyhow::Result<Rol
         concurrency: settings.operator_concurrency,
         instance: identity.clone(),
     };
-    let named: Vec<String> = settings.watch_namespaces.iter().filter(|name| !name.is_empty()).cloned().collect();
-    let scopes: Vec<Scope> =
-        if named.is_empty() { vec![scope(None)] } else { named.into_iter().map(|name| scope(Some(name))).collect() };
+    let named: Vec<String> =
+        settings.watch_namespaces.iter().filter(|name| !name.is_empty()).cloned().collect();
+    let scopes: Vec<Scope> = if named.is_empty() {
+        vec![scope(None)]
+    } else {
+        named.into_iter().map(|name| scope(Some(name))).collect()
+    };
     let namespace =
         settings.lease_namespace.unwrap_or_else(|| platform.kubernetes.default_namespace().to_owned());
     let leading = leadership::lead(platform, namespace, Arc::new(scopes), identity);

@@ -25,7 +25,9 @@ fn acknowledged(shop: &Shop, now: Timestamp) -> Option<ShopStatus> {
     let generation = shop.metadata.generation;
     let mut status = shop.status.clone().unwrap_or_default();
     let told = find_condition(&status.conditions, "Ready");
-    if shop.metadata.deletion_timestamp.is_some() || told.is_some_and(|told| told.observed_generation == generation) {
+    if shop.metadata.deletion_timestamp.is_some()
+        || told.is_some_and(|told| told.observed_generation == generation)
+    {
         return None;
     }
     let (reason, message) = if shop.spec.paused {
@@ -34,7 +36,10 @@ fn acknowledged(shop: &Shop, now: Timestamp) -> Option<ShopStatus> {
         ("InForce", "The policy is in force.")
     };
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    set_condition(&mut status.conditions, condition("Ready", ConditionStatus::True, reason, message, generation, now));
+    set_condition(
+        &mut status.conditions,
+        condition("Ready", ConditionStatus::True, reason, message, generation, now),
+    );
     Some(status)
 }
 

@@ -64,6 +64,8 @@ where
     C: Child + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
     let cached = store.get(&ObjectRef::new(name).within(namespace));
-    let own = cached.filter(|child| C::order_reference(child.spec()).id == id && child.meta().deletion_timestamp.is_none());
+    let own = cached.filter(|child| {
+        C::order_reference(child.spec()).id == id && child.meta().deletion_timestamp.is_none()
+    });
     own.or_else(|| direct.map(|child| Arc::new(child.clone())))
 }

@@ -37,6 +37,9 @@ pub async fn connect(reach: &Reach) -> anyhow::Result<async_nats::Client> {
         .connect(&reach.nats_url)
         .await
         .with_context(|| {
-            format!("failed to reach NATS at {}: start the shop (make up) or set NATS_URL (source .dev/env)", reach.nats_url)
+            format!(
+                "failed to reach NATS at {}: start the shop (make up) or set NATS_URL (source .dev/env)",
+                reach.nats_url
+            )
         })
 }

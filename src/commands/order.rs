@@ -13,7 +13,8 @@ pub async fn run(command: OrderCommand) -> anyhow::Result<()> {
         OrderCommand::History { name, namespace, output, reach } => {
             let nats = connect(&reach).await?;
             let question = ReadHistory { namespace: namespace.clone(), name: name.clone() };
-            let history = ask(&nats, &question, PATIENCE).await.context("failed to ask orders: is it running?")?;
+            let history =
+                ask(&nats, &question, PATIENCE).await.context("failed to ask orders: is it running?")?;
             anyhow::ensure!(
                 history.order_id.is_some(),
                 "no order named {name} is known in the namespace {namespace}: look at its name, or give -n NAMESPACE"

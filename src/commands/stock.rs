@@ -15,7 +15,8 @@ pub async fn run(arguments: StockArguments) -> anyhow::Result<()> {
     loop {
         let after = levels.last().map(|level| level.sku.clone());
         let question = ReadStock { skus: arguments.skus.clone(), after };
-        let page = ask(&nats, &question, PATIENCE).await.context("failed to ask inventory: is it running?")?;
+        let page =
+            ask(&nats, &question, PATIENCE).await.context("failed to ask inventory: is it running?")?;
         levels.extend(page.levels);
         if !page.more {
             break;
@@ -24,7 +25,10 @@ pub async fn run(arguments: StockArguments) -> anyhow::Result<()> {
     let missing: Vec<&String> =
         arguments.skus.iter().filter(|sku| !levels.iter().any(|level| level.sku == **sku)).collect();
     write(&levels, arguments.output)?;
-    anyhow::ensure!(missing.is_empty(), "inventory does not know {missing:?}: load articles with supercargo catalog import FILE");
+    anyhow::ensure!(
+        missing.is_empty(),
+        "inventory does not know {missing:?}: load articles with supercargo catalog import FILE"
+    );
     Ok(())
 }
 
@@ -44,7 +48,12 @@ fn write(levels: &[StockLevel], output: Output) -> anyhow::Result<()> {
             let rows: Vec<[String; 4]> = levels
                 .iter()
                 .map(|level| {
-                    [level.sku.clone(), level.on_hand.to_string(), level.reserved.to_string(), level.available.to_string()]
+                    [
+                        level.sku.clone(),
+                        level.on_hand.to_string(),
+                        level.reserved.to_string(),
+                        level.available.to_string(),
+                    ]
                 })
                 .collect();
             answer::table(["SKU", "ON HAND", "RESERVED", "AVAILABLE"], &rows)

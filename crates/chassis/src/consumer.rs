@@ -55,7 +55,8 @@ impl Message {
     /// # Errors
     /// [`HandleError::Malformed`] when it is none.
     pub fn event(&self) -> Result<Event, HandleError> {
-        Event::read(self.headers.as_ref(), &self.payload).map_err(|error| HandleError::Malformed(chain(&error)))
+        Event::read(self.headers.as_ref(), &self.payload)
+            .map_err(|error| HandleError::Malformed(chain(&error)))
     }
 
     /// Reads it as a command.
@@ -111,8 +112,12 @@ fn is_database_outage(error: &sqlx::Error) -> bool {
             .is_some_and(|code| ["08", "53", "57", "58", "40"].iter().any(|class| code.starts_with(class))),
         None => matches!(
             error,
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed
-                | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_)
+            sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::Protocol(_)
         ),
     }
 }
@@ -150,7 +155,10 @@ pub async fn consume<H: Handler>(
             Err(error) => {
                 failures += 1;
                 check.not_ready(&format!("{error:#}"));
-                tracing::warn!(consumer = worker.subscription.consumer, "failed to consume, will retry: {error:#}");
+                tracing::warn!(
+                    consumer = worker.subscription.consumer,
+                    "failed to consume, will retry: {error:#}"
+                );
                 // A server that lost its data has no streams: publishers and consumers need them back.
                 let replicas = usize::from(platform.settings.nats_replicas);
                 if let Err(error) = ensure_streams(&platform.jetstream, replicas).await {
@@ -210,7 +218,9 @@ impl<H: Handler> Worker<H> {
             };
             let message = match next {
                 Some(Ok(message)) => message,
-                Some(Err(error)) => return Err(error).with_context(|| format!("failed to pull for {consumer}")),
+                Some(Err(error)) => {
+                    return Err(error).with_context(|| format!("failed to pull for {consumer}"));
+                }
                 None => return Ok(()),
             };
             let worker = self.clone();
@@ -233,14 +243,16 @@ impl<H: Handler> Worker<H> {
         let (order, trace) = attributes
             .as_ref()
             .map_or((String::new(), String::new()), |a| (a.subject.clone(), a.trace.trace_id().to_owned()));
-        let span = tracing::info_span!("message", consumer, subject = message.subject, order, trace_id = trace);
+        let span =
+            tracing::info_span!("message", consumer, subject = message.subject, order, trace_id = trace);
         async {
             let outcome = match &attributes {
                 Ok(attributes) => self.handle_in_transaction(&message, &attributes.id).await,
                 Err(error) => Err(HandleError::Malformed(chain(error))),
             };
             let label = if outcome.is_ok() { "handled" } else { "failed" };
-            metrics::counter!("supercargo_messages_total", "consumer" => consumer, "outcome" => label).increment(1);
+            metrics::counter!("supercargo_messages_total", "consumer" => consumer, "outcome" => label)
+                .increment(1);
             let acknowledged = match outcome {
                 Ok(()) => incoming.ack().await,
                 Err(error) => self.refuse(&incoming, &message, &error, deliveries).await,
@@ -271,7 +283,8 @@ impl<H: Handler> Worker<H> {
         error: &HandleError,
         deliveries: i64,
     ) -> Result<(), async_nats::Error> {
-        let hopeless = matches!(error, HandleError::Malformed(_)) || (!error.is_outage() && deliveries >= TRIES);
+        let hopeless =
+            matches!(error, HandleError::Malformed(_)) || (!error.is_outage() && deliveries >= TRIES);
         let wait = BACKOFF.jittered(u32::try_from(deliveries).unwrap_or(u32::MAX));
         if !hopeless {
             tracing::warn!(deliveries, "failed to handle, next try in {wait:?}: {error}");

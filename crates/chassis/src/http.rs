@@ -14,9 +14,9 @@ use crate::{Health, Metrics};
 
 /// Binds `address`, so that a taken port stops the start.
 pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("failed to listen on HTTP_ADDR={address}: choose a free port, for example 127.0.0.1:8081"))
+    TcpListener::bind(address).await.with_context(|| {
+        format!("failed to listen on HTTP_ADDR={address}: choose a free port, for example 127.0.0.1:8081")
+    })
 }
 
 /// Serves until `stop`, then finishes what is under way.

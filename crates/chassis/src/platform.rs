@@ -39,14 +39,28 @@ impl Platform {
         let nats = connect_nats(&settings, &stop).await?;
         let mut jetstream = jetstream::new(nats.clone());
         jetstream.set_timeout(Duration::from_secs(5));
-        wait_for("JetStream at NATS_URL", &stop, || ensure_streams(&jetstream, usize::from(settings.nats_replicas))).await?;
+        wait_for("JetStream at NATS_URL", &stop, || {
+            ensure_streams(&jetstream, usize::from(settings.nats_replicas))
+        })
+        .await?;
         let kubernetes = connect_kubernetes(&stop).await?;
-        Ok(Self { settings: Arc::new(settings), nats, jetstream, kubernetes, health: Health::default(), stop })
+        Ok(Self {
+            settings: Arc::new(settings),
+            nats,
+            jetstream,
+            kubernetes,
+            health: Health::default(),
+            stop,
+        })
     }
 }
 
 /// Tries `attempt` until it works, saying what is waited for.
-pub(crate) async fn wait_for<T, F, Fut>(what: &str, stop: &CancellationToken, mut attempt: F) -> anyhow::Result<T>
+pub(crate) async fn wait_for<T, F, Fut>(
+    what: &str,
+    stop: &CancellationToken,
+    mut attempt: F,
+) -> anyhow::Result<T>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = anyhow::Result<T>>,
@@ -90,7 +104,8 @@ async fn connect_nats(settings: &Settings, stop: &CancellationToken) -> anyhow::
                 .ping_interval(Duration::from_secs(10))
                 .reconnect_delay_callback(|attempts| {
                     let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
-                    Backoff { initial: Duration::from_millis(50), maximum: Duration::from_secs(2) }.jittered(attempts)
+                    Backoff { initial: Duration::from_millis(50), maximum: Duration::from_secs(2) }
+                        .jittered(attempts)
                 })
                 .event_callback(|event| async move { tracing::info!("NATS: {event}") })
                 .connect(servers)
@@ -137,10 +152,9 @@ pub(crate) async fn ensure_streams(jetstream: &jetstream::Context, replicas: usi
         },
     ] {
         let name = config.name.clone();
-        jetstream
-            .create_or_update_stream(config)
-            .await
-            .with_context(|| format!("failed to ensure the stream {name}: is JetStream enabled on the server?"))?;
+        jetstream.create_or_update_stream(config).await.with_context(|| {
+            format!("failed to ensure the stream {name}: is JetStream enabled on the server?")
+        })?;
     }
     Ok(())
 }
@@ -157,7 +171,8 @@ async fn connect_kubernetes(stop: &CancellationToken) -> anyhow::Result<kube::Cl
     config.connect_timeout = Some(Duration::from_secs(5));
     config.read_timeout = Some(Duration::from_secs(330));
     config.write_timeout = Some(Duration::from_secs(10));
-    let client = kube::Client::try_from(config).context("failed to make a Kubernetes client from KUBECONFIG")?;
+    let client =
+        kube::Client::try_from(config).context("failed to make a Kubernetes client from KUBECONFIG")?;
     wait_for("the Kubernetes API server of KUBECONFIG", stop, || async {
         client.apiserver_version().await.map(|_| ()).context("failed to ask for its version")
     })

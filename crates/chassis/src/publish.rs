@@ -18,7 +18,9 @@ pub async fn publish_event(jetstream: &jetstream::Context, event: &Event) -> any
         .await
         .with_context(|| format!("failed to publish {subject} of {}", event.attributes.subject))?
         .await
-        .with_context(|| format!("{subject} of {} was not acknowledged by JetStream", event.attributes.subject))?;
+        .with_context(|| {
+            format!("{subject} of {} was not acknowledged by JetStream", event.attributes.subject)
+        })?;
     metrics::counter!("supercargo_events_published_total", "type" => event.event_type.name()).increment(1);
     Ok(())
 }

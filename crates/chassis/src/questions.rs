@@ -40,7 +40,11 @@ pub enum AskError {
 ///
 /// # Errors
 /// When the question is refused, nobody answers in time, or the answer cannot be read.
-pub async fn ask<Q: Question>(nats: &async_nats::Client, question: &Q, patience: Duration) -> Result<Q::Answer, AskError> {
+pub async fn ask<Q: Question>(
+    nats: &async_nats::Client,
+    question: &Q,
+    patience: Duration,
+) -> Result<Q::Answer, AskError> {
     ask_subject(nats, Q::SUBJECT, question, patience).await
 }
 

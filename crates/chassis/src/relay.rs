@@ -83,7 +83,10 @@ pub async fn relay(platform: Platform, store: Store) -> anyhow::Result<()> {
             Err(error) => {
                 failures += 1;
                 check.not_ready(&format!("{error:#}"));
-                tracing::warn!(service = store.service(), "failed to relay the outbox, will retry: {error:#}");
+                tracing::warn!(
+                    service = store.service(),
+                    "failed to relay the outbox, will retry: {error:#}"
+                );
             }
         }
         if platform.stop.is_cancelled() {
@@ -133,8 +136,14 @@ async fn relay_batch(platform: &Platform, store: &Store) -> anyhow::Result<bool>
         match outcome {
             Ok(()) => published.push(id),
             Err(error) => {
-                tracing::warn!(service = store.service(), outbox = id, attempts, "failed to tell, will retry: {error:#}");
-                metrics::counter!("supercargo_outbox_failures_total", "service" => store.service()).increment(1);
+                tracing::warn!(
+                    service = store.service(),
+                    outbox = id,
+                    attempts,
+                    "failed to tell, will retry: {error:#}"
+                );
+                metrics::counter!("supercargo_outbox_failures_total", "service" => store.service())
+                    .increment(1);
                 let wait = Backoff::DEFAULT.jittered(u32::try_from(attempts).unwrap_or(0) + 1);
                 sqlx::query(
                     "UPDATE outbox SET attempts = attempts + 1, error = $2,
@@ -160,7 +169,8 @@ async fn relay_batch(platform: &Platform, store: &Store) -> anyhow::Result<bool>
 
 fn read(kind: &str, body: serde_json::Value, newest: bool) -> anyhow::Result<Outgoing> {
     if kind == "event" {
-        let event: OutboxEvent = serde_json::from_value(body).context("failed to read an event in the outbox")?;
+        let event: OutboxEvent =
+            serde_json::from_value(body).context("failed to read an event in the outbox")?;
         return Ok(Outgoing::Event(event.into_event()?));
     }
     if !newest {

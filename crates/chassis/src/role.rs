@@ -85,7 +85,9 @@ pub async fn run(platform: Platform, metrics: Metrics, roles: Vec<Role>) -> anyh
         }
         stop.cancel();
         if tokio::time::timeout(GRACE, drain(&mut tasks)).await.is_err() {
-            tracing::warn!("some tasks did not finish within {GRACE:?}; what they held will be delivered again");
+            tracing::warn!(
+                "some tasks did not finish within {GRACE:?}; what they held will be delivered again"
+            );
             tasks.shutdown().await;
         }
     }

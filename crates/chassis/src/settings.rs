@@ -91,7 +91,9 @@ mod tests {
             error.to_string(),
             "the setting STRIPE_KEY is missing; give it by environment or flag, for example STRIPE_KEY=sk_test_123"
         );
-        assert!(required("STRIPE_KEY", Some(" "), "sk_test_123").unwrap_err().to_string().contains("is empty"));
+        assert!(
+            required("STRIPE_KEY", Some(" "), "sk_test_123").unwrap_err().to_string().contains("is empty")
+        );
         assert_eq!(required("STRIPE_KEY", Some("sk"), "sk_test_123"), Ok("sk".to_owned()));
     }
 }

@@ -33,7 +33,11 @@ impl Store {
     ///
     /// # Errors
     /// When the setting is missing or wrong, a migration fails, or the process is told to stop.
-    pub async fn open(platform: &Platform, service: &'static str, migrator: &Migrator) -> anyhow::Result<Self> {
+    pub async fn open(
+        platform: &Platform,
+        service: &'static str,
+        migrator: &Migrator,
+    ) -> anyhow::Result<Self> {
         let url = platform.settings.database_url_of(service)?;
         let connections = platform.settings.database_connections;
         let what = format!("the database of {service}");
@@ -50,11 +54,15 @@ impl Store {
         connections: u32,
         migrator: &Migrator,
     ) -> anyhow::Result<Self> {
-        let options = PgConnectOptions::from_str(url).map_err(|error| SettingError {
+        let wrong = |why: String| SettingError {
             name: "DATABASE_URL".into(),
-            fault: format!("is no address of a Postgres database ({error})"),
+            fault: format!("is no address of a Postgres database ({why})"),
             example: "postgres://supercargo:secret@127.0.0.1:5432/supercargo".into(),
-        })?;
+        };
+        if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(wrong("it must begin with postgres://".to_owned()).into());
+        }
+        let options = PgConnectOptions::from_str(url).map_err(|error| wrong(error.to_string()))?;
         let options = options
             .application_name(&format!("supercargo {service}"))
             .options([("client_min_messages", "warning")]);
@@ -69,7 +77,9 @@ impl Store {
                 let role = role.clone();
                 Box::pin(async move {
                     if let Some(role) = role {
-                        sqlx::query(AssertSqlSafe(format!("SET ROLE {role}"))).execute(&mut *connection).await?;
+                        sqlx::query(AssertSqlSafe(format!("SET ROLE {role}")))
+                            .execute(&mut *connection)
+                            .await?;
                     }
                     Ok(())
                 })
@@ -79,9 +89,13 @@ impl Store {
             .context("failed to connect")?;
         let mut connection = pool.acquire().await.context("failed to get a connection")?;
         // One at a time: several replicas may start together.
-        sqlx::query("SELECT pg_advisory_lock(hashtext('supercargo chassis'))").execute(&mut *connection).await?;
+        sqlx::query("SELECT pg_advisory_lock(hashtext('supercargo chassis'))")
+            .execute(&mut *connection)
+            .await?;
         let tables = sqlx::raw_sql(CHASSIS_TABLES).execute(&mut *connection).await;
-        sqlx::query("SELECT pg_advisory_unlock(hashtext('supercargo chassis'))").execute(&mut *connection).await?;
+        sqlx::query("SELECT pg_advisory_unlock(hashtext('supercargo chassis'))")
+            .execute(&mut *connection)
+            .await?;
         tables.with_context(|| format!("failed to make the inbox and outbox of {service}"))?;
         drop(connection);
         migrator.run(&pool).await.map_err(|error| explain_migration(service, error))?;
@@ -143,7 +157,12 @@ impl Transaction {
         self.write_outbox("status", &report.key(), &serde_json::json!(report)).await
     }
 
-    async fn write_outbox(&mut self, kind: &str, key: &str, body: &serde_json::Value) -> Result<(), sqlx::Error> {
+    async fn write_outbox(
+        &mut self,
+        kind: &str,
+        key: &str,
+        body: &serde_json::Value,
+    ) -> Result<(), sqlx::Error> {
         sqlx::query("INSERT INTO outbox (kind, message_key, body) VALUES ($1, $2, $3)")
             .bind(kind)
             .bind(key)
@@ -159,11 +178,12 @@ impl Transaction {
     /// # Errors
     /// When the inbox cannot be written.
     pub async fn first_time(&mut self, consumer: &str, message_id: &str) -> Result<bool, sqlx::Error> {
-        let done = sqlx::query("INSERT INTO inbox (consumer, message_id) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-            .bind(consumer)
-            .bind(message_id)
-            .execute(&mut *self.inner)
-            .await?;
+        let done =
+            sqlx::query("INSERT INTO inbox (consumer, message_id) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+                .bind(consumer)
+                .bind(message_id)
+                .execute(&mut *self.inner)
+                .await?;
         Ok(done.rows_affected() == 1)
     }
 
@@ -199,17 +219,18 @@ impl DerefMut for Transaction {
 }
 
 /// A database that does not fit this program will not fit it later either: that stops the start.
+#[allow(clippy::wildcard_enum_match_arm, reason = "the library's enum may grow: all else is retried")]
 fn explain_migration(service: &str, error: MigrateError) -> anyhow::Error {
     let unfit = match &error {
-        MigrateError::VersionMissing(version) => {
-            Some(format!("was migrated to version {version} by a newer program: run that one, or restore a backup"))
-        }
-        MigrateError::VersionMismatch(version) => {
-            Some(format!("was migrated by another program ({version} differs): use the one of its release, or another database"))
-        }
-        MigrateError::Dirty(version) => {
-            Some(format!("holds a half-made migration {version}: look at its schema {service}, repair it by hand"))
-        }
+        MigrateError::VersionMissing(version) => Some(format!(
+            "was migrated to version {version} by a newer program: run that one, or restore a backup"
+        )),
+        MigrateError::VersionMismatch(version) => Some(format!(
+            "was migrated by another program ({version} differs): use the one of its release, or another database"
+        )),
+        MigrateError::Dirty(version) => Some(format!(
+            "holds a half-made migration {version}: look at its schema {service}, repair it by hand"
+        )),
         _ => None,
     };
     match unfit {
@@ -225,7 +246,10 @@ fn explain_migration(service: &str, error: MigrateError) -> anyhow::Error {
 
 /// Makes the service's role and schema where the user of the URL may. A user who may not create roles keeps working in a
 /// schema of the service's name under its own role.
-async fn ensure_role_and_schema(connection: &mut PgConnection, service: &str) -> anyhow::Result<Option<String>> {
+async fn ensure_role_and_schema(
+    connection: &mut PgConnection,
+    service: &str,
+) -> anyhow::Result<Option<String>> {
     let may_create_roles: bool =
         sqlx::query_scalar("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
             .fetch_one(&mut *connection)
@@ -250,9 +274,8 @@ async fn ensure_role_and_schema(connection: &mut PgConnection, service: &str) ->
     } else {
         format!("BEGIN; {lock} CREATE SCHEMA IF NOT EXISTS {service}; COMMIT;")
     };
-    sqlx::raw_sql(AssertSqlSafe(script))
-        .execute(connection)
-        .await
-        .with_context(|| format!("failed to make the schema {service}: may the user of DATABASE_URL create schemas?"))?;
+    sqlx::raw_sql(AssertSqlSafe(script)).execute(connection).await.with_context(|| {
+        format!("failed to make the schema {service}: may the user of DATABASE_URL create schemas?")
+    })?;
     Ok(may_create_roles.then_some(role))
 }

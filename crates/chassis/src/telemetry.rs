@@ -34,7 +34,9 @@ pub fn start_telemetry(settings: &Settings) -> anyhow::Result<Metrics> {
         tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     match settings.log_format {
         LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
+        LogFormat::Json => {
+            builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+        }
     }
     .map_err(|error| anyhow::anyhow!("failed to start logs: {error}"))?;
     let handle = PrometheusBuilder::new().install_recorder().context("failed to start metrics")?;

@@ -61,7 +61,12 @@ impl Transaction {
 ///
 /// # Errors
 /// None in operation: failures are retried.
-pub async fn work<W: Work>(platform: Platform, store: Store, concurrency: usize, worker: W) -> anyhow::Result<()> {
+pub async fn work<W: Work>(
+    platform: Platform,
+    store: Store,
+    concurrency: usize,
+    worker: W,
+) -> anyhow::Result<()> {
     let worker = Arc::new(worker);
     let slots = Arc::new(Semaphore::new(concurrency));
     let check = platform.health.check(&format!("{} worklist", store.service()));
@@ -87,7 +92,10 @@ pub async fn work<W: Work>(platform: Platform, store: Store, concurrency: usize,
             }
             Err(error) => {
                 check.not_ready(&format!("{error:#}"));
-                tracing::warn!(service = store.service(), "failed to read the worklist, will retry: {error:#}");
+                tracing::warn!(
+                    service = store.service(),
+                    "failed to read the worklist, will retry: {error:#}"
+                );
                 Duration::from_secs(1)
             }
         };
@@ -146,13 +154,22 @@ async fn perform<W: Work>(store: &Store, worker: &W, task: Task) {
         Ok(Next::At(at)) => settle_later(store, &task, at, None).await,
         Err(error) => {
             let wait = BACKOFF.jittered(failures + 1);
-            tracing::warn!(service = store.service(), key = task.key, failures, "work failed, next try in {wait:?}: {error:#}");
+            tracing::warn!(
+                service = store.service(),
+                key = task.key,
+                failures,
+                "work failed, next try in {wait:?}: {error:#}"
+            );
             let at = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX);
             settle_later(store, &task, at, Some(format!("{error:#}"))).await
         }
     };
     if let Err(error) = settled {
-        tracing::warn!(service = store.service(), key = task.key, "failed to settle work; it is done again: {error}");
+        tracing::warn!(
+            service = store.service(),
+            key = task.key,
+            "failed to settle work; it is done again: {error}"
+        );
     }
 }
 
@@ -164,12 +181,13 @@ async fn while_renewing<T>(store: &Store, task: &Task, working: impl Future<Outp
             outcome = &mut working => return outcome,
             () = tokio::time::sleep(RENEW_EVERY) => {}
         }
-        let renewed =
-            sqlx::query("UPDATE worklist SET leased_until = now() + make_interval(secs => $2) WHERE key = $1")
-                .bind(&task.key)
-                .bind(f64::from(LEASE_SECONDS))
-                .execute(store.pool())
-                .await;
+        let renewed = sqlx::query(
+            "UPDATE worklist SET leased_until = now() + make_interval(secs => $2) WHERE key = $1",
+        )
+        .bind(&task.key)
+        .bind(f64::from(LEASE_SECONDS))
+        .execute(store.pool())
+        .await;
         if let Err(error) = renewed {
             tracing::warn!(service = store.service(), key = task.key, "failed to renew a lease: {error}");
         }
@@ -186,7 +204,12 @@ async fn settle_done(store: &Store, task: &Task) -> Result<(), sqlx::Error> {
     if gone.rows_affected() == 0 { release(store, task).await } else { Ok(()) }
 }
 
-async fn settle_later(store: &Store, task: &Task, at: Timestamp, error: Option<String>) -> Result<(), sqlx::Error> {
+async fn settle_later(
+    store: &Store,
+    task: &Task,
+    at: Timestamp,
+    error: Option<String>,
+) -> Result<(), sqlx::Error> {
     let moved = sqlx::query(
         "UPDATE worklist SET leased_until = NULL, due_at = $3, error = $4,
              attempts = CASE WHEN $4::text IS NULL THEN 0 ELSE attempts + 1 END
@@ -202,6 +225,9 @@ async fn settle_later(store: &Store, task: &Task, at: Timestamp, error: Option<S
 }
 
 async fn release(store: &Store, task: &Task) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE worklist SET leased_until = NULL WHERE key = $1").bind(&task.key).execute(store.pool()).await?;
+    sqlx::query("UPDATE worklist SET leased_until = NULL WHERE key = $1")
+        .bind(&task.key)
+        .execute(store.pool())
+        .await?;
     Ok(())
 }

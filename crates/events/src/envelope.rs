@@ -145,15 +145,20 @@ impl Attributes {
     /// When one is missing or cannot be read.
     pub fn read(headers: Option<&HeaderMap>) -> Result<Self, EventError> {
         let time = header(headers, "ce-time")?;
-        let time = time
-            .parse()
-            .map_err(|_| EventError::InvalidHeader { name: "ce-time", value: time.clone() })?;
+        let time =
+            time.parse().map_err(|_| EventError::InvalidHeader { name: "ce-time", value: time.clone() })?;
         let subject = header(headers, "ce-subject")?;
         let trace = header(headers, "traceparent")
             .ok()
             .and_then(|text| TraceParent::parse(&text))
             .unwrap_or_else(|| TraceParent::of_order(&subject));
-        Ok(Self { id: header(headers, "ce-id")?, source: header(headers, "ce-source")?, subject, time, trace })
+        Ok(Self {
+            id: header(headers, "ce-id")?,
+            source: header(headers, "ce-source")?,
+            subject,
+            time,
+            trace,
+        })
     }
 }
 

@@ -19,8 +19,8 @@ mod trace;
 pub use catalogue::{Entity, EventType};
 pub use command::{Command, CommandTarget, Verb};
 pub use data::{
-    Contact, OrderTransition, PaymentChanged, PaymentDetails, PriceChanged, ShipmentChanged, StockChanged, StockLevel,
-    StockLine,
+    Contact, OrderTransition, PaymentChanged, PaymentDetails, PriceChanged, ShipmentChanged, StockChanged,
+    StockLevel, StockLine,
 };
 pub use envelope::{Attributes, Event, EventError, SOURCE_PREFIX};
 pub use schema::schemas;

@@ -8,7 +8,9 @@ use crate::{Entity, EventType};
 /// The schema of the data of every event, command and question: `(file name, schema)`, in a fixed order.
 #[must_use]
 pub fn schemas() -> Vec<(String, Schema)> {
-    let events = EventType::ALL.iter().map(|event_type| (format!("event.{}.v1.json", event_type.name()), data(*event_type)));
+    let events = EventType::ALL
+        .iter()
+        .map(|event_type| (format!("event.{}.v1.json", event_type.name()), data(*event_type)));
     let commands = [
         ("command.inventory.json", schema_for!(crate::Command<resources::StockReservationSpec>)),
         ("command.payment.json", schema_for!(crate::Command<resources::PaymentSpec>)),

@@ -12,8 +12,8 @@ impl TraceParent {
     #[must_use]
     pub fn of_order(order_id: &str) -> Self {
         let namespace = uuid::Uuid::NAMESPACE_OID;
-        let trace =
-            uuid::Uuid::parse_str(order_id).unwrap_or_else(|_| uuid::Uuid::new_v5(&namespace, order_id.as_bytes()));
+        let trace = uuid::Uuid::parse_str(order_id)
+            .unwrap_or_else(|_| uuid::Uuid::new_v5(&namespace, order_id.as_bytes()));
         let (span, _) = uuid::Uuid::new_v4().as_u64_pair();
         Self(format!("00-{}-{:016x}-01", trace.simple(), span.max(1)))
     }
@@ -22,7 +22,8 @@ impl TraceParent {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split('-').collect();
-        let hex = |part: &str, length: usize| part.len() == length && part.bytes().all(|b| b.is_ascii_hexdigit());
+        let hex =
+            |part: &str, length: usize| part.len() == length && part.bytes().all(|b| b.is_ascii_hexdigit());
         match parts.as_slice() {
             [version, trace, span, flags]
                 if hex(version, 2) && hex(trace, 32) && hex(span, 16) && hex(flags, 2) =>

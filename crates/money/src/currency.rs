@@ -9,7 +9,8 @@ use crate::MoneyError;
 
 /// ISO 4217 currencies without a minor unit.
 const WITHOUT_DECIMALS: [&str; 16] = [
-    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF",
+    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF",
+    "XPF",
 ];
 
 /// ISO 4217 currencies whose minor unit is a thousandth.
@@ -45,9 +46,8 @@ impl Currency {
     /// The same knowledge as a CEL rule over `{amount, currency}`, for the schemas of the resources.
     #[must_use]
     pub fn decimals_rule() -> String {
-        let list = |codes: &[&str]| {
-            codes.iter().map(|code| format!("'{code}'")).collect::<Vec<_>>().join(", ")
-        };
+        let list =
+            |codes: &[&str]| codes.iter().map(|code| format!("'{code}'")).collect::<Vec<_>>().join(", ");
         format!(
             "!self.amount.contains('.') || size(self.amount) - self.amount.indexOf('.') - 1 <= \
              (self.currency in [{}] ? 0 : self.currency in [{}] ? 3 : 2)",

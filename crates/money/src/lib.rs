@@ -271,7 +271,8 @@ mod tests {
 
     #[test]
     fn what_is_no_amount_is_refused() {
-        for text in ["", ".5", "5.", "-1", "+1", "1e3", "1,00", "1.2.3", " 1", "1.005", "1000000000000000000"] {
+        for text in ["", ".5", "5.", "-1", "+1", "1e3", "1,00", "1.2.3", " 1", "1.005", "1000000000000000000"]
+        {
             assert!(Money::parse(text, Currency::EUR).is_err(), "{text}");
         }
         assert!("12.5".parse::<Money>().is_err());

@@ -23,7 +23,8 @@ pub use order::{
 pub use payment::{Payment, PaymentDesired, PaymentPhase, PaymentSpec, PaymentStatus};
 pub use reference::{Line, OrderReference, order_id};
 pub use reservation::{
-    ReservationDesired, ReservationPhase, Shortage, StockReservation, StockReservationSpec, StockReservationStatus,
+    ReservationDesired, ReservationPhase, Shortage, StockReservation, StockReservationSpec,
+    StockReservationStatus,
 };
 pub use shipment::{Shipment, ShipmentDesired, ShipmentPhase, ShipmentSpec, ShipmentStatus};
 pub use shop::{Capture, CompleteOn, Deadlines, OnDeadline, Retry, Shop, ShopSpec, ShopStatus};
@@ -47,10 +48,13 @@ pub const FINALIZER: &str = "supercargo.dev/archive";
 /// The definitions of all five kinds, in the order in which a reader meets them.
 #[must_use]
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    let mut definitions = vec![Order::crd(), StockReservation::crd(), Payment::crd(), Shipment::crd(), Shop::crd()];
+    let mut definitions =
+        vec![Order::crd(), StockReservation::crd(), Payment::crd(), Shipment::crd(), Shop::crd()];
     for definition in &mut definitions {
         for version in &mut definition.spec.versions {
-            if let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
+            if let Some(schema) =
+                version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut())
+            {
                 without_nulls(schema);
             }
         }

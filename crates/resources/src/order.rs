@@ -181,7 +181,9 @@ pub struct Cancel {
 }
 
 /// How far an order has come. Absent until it is quoted.
-#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Serialize, Deserialize, schemars::JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash,
+)]
 pub enum OrderPhase {
     /// Quoted; stock is asked for.
     Placed,
@@ -334,4 +336,3 @@ pub struct HistoryEntry {
     #[schemars(length(max = 64))]
     pub reason: Option<String>,
 }
-

@@ -58,10 +58,11 @@ pub(crate) fn shipping_is_fixed() -> Rule {
 }
 
 pub(crate) fn payment_is_fixed() -> Rule {
-    Rule::new(format!("{} || {}", phase_is_one_of("'Placed', 'AwaitingPayment'"), unchanged("payment"))).message(
-        "spec.payment cannot change while a payment is under way or made: wait until the order is in \
+    Rule::new(format!("{} || {}", phase_is_one_of("'Placed', 'AwaitingPayment'"), unchanged("payment")))
+        .message(
+            "spec.payment cannot change while a payment is under way or made: wait until the order is in \
          AwaitingPayment, then set another method or raise spec.payment.retry",
-    )
+        )
 }
 
 pub(crate) fn cancel_stays() -> Rule {
@@ -74,7 +75,9 @@ pub(crate) fn sequence_never_falls() -> Rule {
         "!has(oldSelf.status) || !has(oldSelf.status.sequence) || \
          (has(self.status) && has(self.status.sequence) && self.status.sequence >= oldSelf.status.sequence)",
     )
-    .message("status.sequence cannot fall: this status was decided on an older state of the order, read it again")
+    .message(
+        "status.sequence cannot fall: this status was decided on an older state of the order, read it again",
+    )
 }
 
 /// A worker's report never replaces a newer one.
@@ -98,5 +101,7 @@ pub(crate) fn attempts_only_rise(undone: &str) -> Rule {
         "self.spec.attempt > oldSelf.spec.attempt || (self.spec.attempt == oldSelf.spec.attempt && \
          (!(oldSelf.spec.desired in [{undone}]) || self.spec.desired in [{undone}]))"
     ))
-    .message("spec.attempt cannot fall, and an undone attempt cannot be revived: raise spec.attempt for a new one")
+    .message(
+        "spec.attempt cannot fall, and an undone attempt cannot be revived: raise spec.attempt for a new one",
+    )
 }

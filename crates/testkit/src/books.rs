@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::stack::Stack;
+use crate::waiting::eventually;
 
 /// A payment intent at the provider.
 #[derive(Clone, Debug, Deserialize)]
@@ -65,7 +66,8 @@ impl Stack {
     /// When the provider does not answer.
     pub async fn intents(&self, order_id: &str) -> anyhow::Result<Vec<Intent>> {
         let query = format!("metadata['order_id']:'{order_id}'");
-        let list = self.stripe_get("/v1/payment_intents/search", &[("query", &query), ("limit", "100")]).await?;
+        let list =
+            self.stripe_get("/v1/payment_intents/search", &[("query", &query), ("limit", "100")]).await?;
         let mut intents: Vec<Intent> = entries(list, "data")?;
         intents.reverse();
         Ok(intents)
@@ -77,7 +79,8 @@ impl Stack {
     /// When the provider does not answer.
     pub async fn money(&self, order_id: &str) -> anyhow::Result<Money> {
         let rows = self.stripe_get("/books/orders", &[("order", order_id)]).await?;
-        let mut rows: Vec<Money> = serde_json::from_value(rows).context("failed to read the provider's books")?;
+        let mut rows: Vec<Money> =
+            serde_json::from_value(rows).context("failed to read the provider's books")?;
         Ok(rows.pop().unwrap_or_default())
     }
 
@@ -91,7 +94,8 @@ impl Stack {
             let reference = format!("{order_id}/{booking}");
             let url = format!("{}/v2/shipments", self.addresses.carrier);
             let request = self.http.get(url).bearer_auth(&self.addresses.carrier_key);
-            let answer = request.query(&[("reference", reference.as_str()), ("page_size", "100")]).send().await;
+            let answer =
+                request.query(&[("reference", reference.as_str()), ("page_size", "100")]).send().await;
             let answer = answer.context("failed to ask the carrier")?.error_for_status()?;
             let list = answer.json().await.context("failed to read the carrier's answer")?;
             let mut found: Vec<Parcel> = entries(list, "shipments")?;
@@ -117,9 +121,16 @@ impl Stack {
     /// When the provider refuses.
     pub async fn stripe_post(&self, path: &str, form: &[(&str, &str)]) -> anyhow::Result<Value> {
         let url = format!("{}{path}", self.addresses.stripe);
-        let request = self.http.post(url).bearer_auth(&self.addresses.stripe_key).form(form);
-        let answer = request.send().await.context("failed to ask the provider")?.error_for_status()?;
-        answer.json().await.context("failed to read the provider's answer")
+        let key = crate::unique("tests");
+        // Under one key, since another test may have the provider disturbed.
+        eventually("the provider takes a request", || async {
+            let request =
+                self.http.post(&url).bearer_auth(&self.addresses.stripe_key).header("Idempotency-Key", &key);
+            let answer =
+                request.form(form).send().await.context("failed to ask the provider")?.error_for_status()?;
+            answer.json().await.context("failed to read the provider's answer")
+        })
+        .await
     }
 
     async fn stripe_get(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
@@ -138,7 +149,8 @@ impl Stack {
 }
 
 fn entries<T: serde::de::DeserializeOwned>(mut list: Value, field: &str) -> anyhow::Result<Vec<T>> {
-    let entries = list.get_mut(field).map(Value::take).with_context(|| format!("an answer without {field}"))?;
+    let entries =
+        list.get_mut(field).map(Value::take).with_context(|| format!("an answer without {field}"))?;
     serde_json::from_value(entries).with_context(|| format!("failed to read {field}"))
 }
 
@@ -189,6 +201,11 @@ impl Faults<'_> {
 
 async fn set(stack: &Stack, server: &str, faults: &Value) -> anyhow::Result<()> {
     let request = stack.http.post(format!("{server}/faults")).json(&json!(faults));
-    request.send().await.context("failed to set faults")?.error_for_status().context("the sandbox refuses faults")?;
+    request
+        .send()
+        .await
+        .context("failed to set faults")?
+        .error_for_status()
+        .context("the sandbox refuses faults")?;
     Ok(())
 }

@@ -116,7 +116,13 @@ impl Program {
     /// When it fails.
     pub async fn answer(self) -> anyhow::Result<String> {
         let ended = self.run().await?;
-        anyhow::ensure!(ended.code == Some(0), "{} failed ({:?}): {}", ended.command, ended.code, ended.stderr);
+        anyhow::ensure!(
+            ended.code == Some(0),
+            "{} failed ({:?}): {}",
+            ended.command,
+            ended.code,
+            ended.stderr
+        );
         Ok(ended.stdout)
     }
 }

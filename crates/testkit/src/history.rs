@@ -18,7 +18,9 @@ impl Stack {
     /// When `orders` does not answer.
     pub async fn history(&self, namespace: &str, name: &str) -> anyhow::Result<History> {
         let question = ReadHistory { namespace: namespace.to_owned(), name: name.to_owned() };
-        ask(&self.nats, &question, Duration::from_secs(20)).await.context("failed to ask orders for a history")
+        ask(&self.nats, &question, Duration::from_secs(20))
+            .await
+            .context("failed to ask orders for a history")
     }
 }
 

@@ -28,8 +28,15 @@ impl Stack {
     /// When the mailbox does not answer.
     pub async fn mails(&self, order_id: &str) -> anyhow::Result<Vec<Mail>> {
         let url = format!("{}/messages", self.addresses.mailbox);
-        let answer = self.http.get(url).query(&[("order", order_id)]).send().await.context("failed to ask the mailbox")?;
-        let mut mails: Vec<Mail> = answer.error_for_status()?.json().await.context("failed to read the mailbox")?;
+        let answer = self
+            .http
+            .get(url)
+            .query(&[("order", order_id)])
+            .send()
+            .await
+            .context("failed to ask the mailbox")?;
+        let mut mails: Vec<Mail> =
+            answer.error_for_status()?.json().await.context("failed to read the mailbox")?;
         mails.reverse();
         Ok(mails)
     }

@@ -38,7 +38,8 @@ impl Stack {
     /// # Errors
     /// When JetStream does not take it.
     pub async fn publish(&self, subject: &str, headers: HeaderMap, payload: &str) -> anyhow::Result<()> {
-        let stored = self.jetstream.publish_with_headers(subject.to_owned(), headers, payload.to_owned().into());
+        let stored =
+            self.jetstream.publish_with_headers(subject.to_owned(), headers, payload.to_owned().into());
         stored.await?.await.with_context(|| format!("failed to publish on {subject}"))?;
         Ok(())
     }
@@ -59,7 +60,8 @@ impl Stack {
     /// # Errors
     /// When none comes in time.
     pub async fn dead_letter(&self, stream: &str, consumer: &str, mark: &str) -> anyhow::Result<DeadLetter> {
-        let letters = self.jetstream.get_stream(streams::DEAD_LETTERS).await.context("there is no DEAD_LETTERS")?;
+        let letters =
+            self.jetstream.get_stream(streams::DEAD_LETTERS).await.context("there is no DEAD_LETTERS")?;
         let config = OrderedConfig {
             filter_subject: format!("supercargo.dead.{stream}.{consumer}"),
             deliver_policy: DeliverPolicy::All,
@@ -96,7 +98,12 @@ impl Stack {
 ///
 /// # Errors
 /// When the data cannot be written.
-pub fn raw_event(event_type: EventType, id: &str, subject: &str, data: &serde_json::Value) -> anyhow::Result<Event> {
+pub fn raw_event(
+    event_type: EventType,
+    id: &str,
+    subject: &str,
+    data: &serde_json::Value,
+) -> anyhow::Result<Event> {
     Ok(Event::new(event_type, "tests", id.to_owned(), subject, jiff::Timestamp::now(), data)?)
 }
 

@@ -66,7 +66,11 @@ impl TestShop {
         eventually("the provider's books are right", || async {
             let money = self.stack.money(&order.id).await?;
             let expected = books::Money { captured, refunded, authorized: 0 };
-            anyhow::ensure!(money == expected, "the provider holds {money:?} of {}, not {expected:?}", order.name);
+            anyhow::ensure!(
+                money == expected,
+                "the provider holds {money:?} of {}, not {expected:?}",
+                order.name
+            );
             Ok(())
         })
         .await
@@ -106,7 +110,12 @@ impl TestShop {
     pub async fn history_of(&self, order: &Placed) -> anyhow::Result<History> {
         let history = self.stack.history(&self.namespace, &order.name).await?;
         let known = history.order_id.as_deref();
-        anyhow::ensure!(known == Some(&order.id), "orders knows {known:?} by the name {}, not {}", order.name, order.id);
+        anyhow::ensure!(
+            known == Some(&order.id),
+            "orders knows {known:?} by the name {}, not {}",
+            order.name,
+            order.id
+        );
         Ok(history)
     }
 
@@ -119,7 +128,8 @@ impl TestShop {
             let net = money.captured - money.refunded;
             anyhow::ensure!(net == owed, "the provider keeps {net}, owed are {owed} ({money:?})");
             anyhow::ensure!(money.authorized == 0, "the provider still promises {}", money.authorized);
-            let captures = self.stack.intents(&order.id).await?.iter().filter(|one| one.amount_received > 0).count();
+            let captures =
+                self.stack.intents(&order.id).await?.iter().filter(|one| one.amount_received > 0).count();
             let most = if money.refunded > 0 { 2 } else { 1 };
             anyhow::ensure!(captures <= most, "{captures} captures for one order");
             Ok(())
@@ -129,7 +139,10 @@ impl TestShop {
         let live = self.stack.parcels(&order.id).await?;
         let void = ["cancelled", "return_to_sender", "error"];
         let travelling = live.iter().filter(|parcel| !void.contains(&parcel.status.as_str())).count();
-        anyhow::ensure!(travelling == usize::from(completed), "{travelling} parcels are with the carrier: {live:?}");
+        anyhow::ensure!(
+            travelling == usize::from(completed),
+            "{travelling} parcels are with the carrier: {live:?}"
+        );
         Ok(())
     }
 
@@ -154,16 +167,25 @@ fn is_end(event: &HistoryEvent) -> bool {
 /// The status tells the last twenty transitions, as the history does.
 fn same_as_status(order: &Order, transitions: &[&HistoryEvent]) -> anyhow::Result<()> {
     let status = order.status.as_ref().context("an ended order without a status")?;
-    let told: Vec<_> =
-        status.history.iter().map(|entry| (entry.sequence, entry.phase.as_str(), entry.reason.as_deref())).collect();
+    let told: Vec<_> = status
+        .history
+        .iter()
+        .map(|entry| (entry.sequence, entry.phase.as_str(), entry.reason.as_deref()))
+        .collect();
     let first = transitions.len().saturating_sub(told.len());
     let kept: Vec<_> = transitions
         .iter()
         .skip(first)
-        .map(|event| (event.sequence.unwrap_or(0), event.phase.as_deref().unwrap_or(""), event.reason.as_deref()))
+        .map(|event| {
+            (event.sequence.unwrap_or(0), event.phase.as_deref().unwrap_or(""), event.reason.as_deref())
+        })
         .collect();
     anyhow::ensure!(told == kept, "the status tells {told:?}, the history {kept:?}");
-    anyhow::ensure!(status.sequence == i64::try_from(transitions.len())?, "the status counts {}", status.sequence);
+    anyhow::ensure!(
+        status.sequence == i64::try_from(transitions.len())?,
+        "the status counts {}",
+        status.sequence
+    );
     let finished = status.phase.is_some_and(OrderPhase::is_finished);
     let condition = resources::find_condition(&status.conditions, "Finished").map(|one| one.status.as_str());
     anyhow::ensure!(finished && condition == Some("True"), "it has ended, and Finished is {condition:?}");
@@ -178,13 +200,16 @@ fn goods_left(history: &History) -> bool {
 }
 
 fn total(event: &HistoryEvent) -> Option<i64> {
-    serde_json::from_value::<money::Money>(event.data.get("total")?.clone()).ok().map(|total| total.minor_units())
+    serde_json::from_value::<money::Money>(event.data.get("total")?.clone())
+        .ok()
+        .map(|total| total.minor_units())
 }
 
 /// What was sold in the end: the quote's lines, which may be others than were ordered first.
 fn sold(order: &Placed, history: &History) -> Vec<(String, i64)> {
     let lines = transitions(history).pop().and_then(|event| event.data.get("lines").cloned());
-    let lines: Vec<resources::Line> = lines.and_then(|lines| serde_json::from_value(lines).ok()).unwrap_or_default();
+    let lines: Vec<resources::Line> =
+        lines.and_then(|lines| serde_json::from_value(lines).ok()).unwrap_or_default();
     if lines.is_empty() {
         return order.items.iter().map(|item| (item.sku.clone(), i64::from(item.quantity))).collect();
     }

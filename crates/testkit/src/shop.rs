@@ -118,7 +118,10 @@ impl TestShop {
             "apiVersion": "supercargo.dev/v1alpha1", "kind": "Shop", "metadata": {"name": "default"}, "spec": policy.0,
         });
         let parameters = PatchParams::apply("tests").force();
-        self.api::<Shop>().patch("default", &parameters, &Patch::Apply(&shop)).await.context("failed to set the policy")?;
+        self.api::<Shop>()
+            .patch("default", &parameters, &Patch::Apply(&shop))
+            .await
+            .context("failed to set the policy")?;
         Ok(())
     }
 
@@ -171,7 +174,8 @@ impl TestShop {
     /// # Errors
     /// When the API server refuses.
     pub async fn change(&self, order: &Placed, patch: Value) -> anyhow::Result<Order> {
-        let patched = self.api::<Order>().patch(&order.name, &PatchParams::default(), &Patch::Merge(&patch)).await;
+        let patched =
+            self.api::<Order>().patch(&order.name, &PatchParams::default(), &Patch::Merge(&patch)).await;
         patched.with_context(|| format!("failed to change the order {} by {patch}", order.name))
     }
 
@@ -192,6 +196,18 @@ impl TestShop {
         deleted.with_context(|| format!("failed to delete the order {}", order.name)).map(|_| ())
     }
 
+    /// Takes the finalizer off an order that waits for a person, so that its namespace can go.
+    ///
+    /// # Errors
+    /// When the API server refuses, or the order stays.
+    pub async fn let_go(&self, order: &Placed) -> anyhow::Result<()> {
+        self.change(order, json!({"metadata": {"finalizers": null}})).await?;
+        match self.api::<Order>().delete(&order.name, &DeleteParams::background()).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            outcome => outcome.map(|_| ()).context("failed to delete an order that was let go"),
+        }
+    }
+
     /// Watches an order until the condition holds. An order that ends otherwise is not waited for any longer.
     ///
     /// # Errors
@@ -202,7 +218,8 @@ impl TestShop {
         what: &str,
         condition: impl Fn(&Order) -> bool,
     ) -> anyhow::Result<Order> {
-        let ended = |order: &Order| phase(order).is_some_and(OrderPhase::is_finished) && generation_seen(order);
+        let ended =
+            |order: &Order| phase(order).is_some_and(OrderPhase::is_finished) && generation_seen(order);
         let holds = |state: Option<&Order>| state.is_none_or(|order| condition(order) || ended(order));
         let state = match watch_until(self.api(), &order.name, PATIENCE, holds).await {
             Watched::Holds(Some(state)) if condition(&state) => return Ok(state),
@@ -245,7 +262,9 @@ impl TestShop {
     /// When it stays.
     pub async fn gone(&self, order: &Placed) -> anyhow::Result<()> {
         let api = self.api::<Order>();
-        match watch_until(api, &order.name, PATIENCE, |state| state.is_none_or(|one| uid_differs(one, order))).await {
+        match watch_until(api, &order.name, PATIENCE, |state| state.is_none_or(|one| uid_differs(one, order)))
+            .await
+        {
             Watched::Holds(_) => Ok(()),
             Watched::Late(_) => {
                 let told = self.describe(&order.name).await;
@@ -258,9 +277,19 @@ impl TestShop {
     ///
     /// # Errors
     /// When it does not come to hold, with all that is known of the order.
-    pub async fn child<C>(&self, order: &Placed, what: &str, condition: impl Fn(&C) -> bool) -> anyhow::Result<C>
+    pub async fn child<C>(
+        &self,
+        order: &Placed,
+        what: &str,
+        condition: impl Fn(&C) -> bool,
+    ) -> anyhow::Result<C>
     where
-        C: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+        C: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + 'static,
     {
         let holds = |state: Option<&C>| state.is_some_and(&condition);
         if let Watched::Holds(Some(child)) = watch_until(self.api(), &order.name, PATIENCE, holds).await {

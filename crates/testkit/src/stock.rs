@@ -49,8 +49,13 @@ impl Stack {
     /// When catalog refuses or does not answer.
     pub async fn price(&self, sku: &str, price: &str) -> anyhow::Result<()> {
         let price = money::Money::parse(price, Currency::EUR)?;
-        let article =
-            Article { sku: sku.to_owned(), name: format!("Article {sku}"), price, description: None, image: None };
+        let article = Article {
+            sku: sku.to_owned(),
+            name: format!("Article {sku}"),
+            price,
+            description: None,
+            image: None,
+        };
         let import_id = uuid::Uuid::new_v4().to_string();
         let question = ImportArticles { import_id, part: 0, parts: 1, articles: vec![article] };
         let answer = ask(&self.nats, &question, PATIENCE).await.context("failed to import an article")?;

@@ -65,7 +65,9 @@ where
         match ask().await {
             Ok(answer) => return Ok(answer),
             Err(error) if tokio::time::Instant::now() < deadline => drop(error),
-            Err(error) => return Err(error.context(format!("after {PATIENCE:?} it still does not hold that {what}"))),
+            Err(error) => {
+                return Err(error.context(format!("after {PATIENCE:?} it still does not hold that {what}")));
+            }
         }
     }
 }

@@ -37,13 +37,19 @@ impl Stack {
     ///
     /// # Errors
     /// When the shop does not answer.
-    pub async fn webhook(&self, from: &str, headers: &[(&str, String)], body: String) -> anyhow::Result<StatusCode> {
+    pub async fn webhook(
+        &self,
+        from: &str,
+        headers: &[(&str, String)],
+        body: String,
+    ) -> anyhow::Result<StatusCode> {
         let url = format!("{}/api/v1/webhooks/{from}", self.addresses.shop);
         let mut request = self.http.post(url).header("Content-Type", "application/json");
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let answer = request.body(body).send().await.with_context(|| format!("failed to send a webhook of {from}"))?;
+        let answer =
+            request.body(body).send().await.with_context(|| format!("failed to send a webhook of {from}"))?;
         Ok(answer.status())
     }
 }

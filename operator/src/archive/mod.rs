@@ -7,8 +7,8 @@ use chassis::questions::ask;
 use events::OrderTransition;
 use events::questions::{Archive, ArchiveAnswer};
 use jiff::Timestamp;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
 use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
 use resources::{FINALIZER, Order, OrderStatus};
 
 use crate::announce;
@@ -57,13 +57,20 @@ pub(crate) async fn archive(
     let name = order.name_any();
     if order.metadata.deletion_timestamp.is_none() {
         let parameters = DeleteParams {
-            preconditions: Some(Preconditions { uid: order.uid(), resource_version: order.resource_version() }),
+            preconditions: Some(Preconditions {
+                uid: order.uid(),
+                resource_version: order.resource_version(),
+            }),
             ..DeleteParams::background()
         };
         world.patiently("delete the archived order", api.delete(&name, &parameters)).await?;
     }
     let others: Vec<&String> = order.finalizers().iter().filter(|one| *one != FINALIZER).collect();
-    let patch = serde_json::json!({"metadata": {"finalizers": others, "uid": order.uid()}});
+    let mut patch = serde_json::json!({"metadata": {"finalizers": others, "uid": order.uid()}});
+    if order.metadata.deletion_timestamp.is_some() {
+        // On the version that was decided on, as the deletion above: an older one may not have ended.
+        patch["metadata"]["resourceVersion"] = serde_json::json!(order.resource_version());
+    }
     let (parameters, patch) = (PatchParams::default(), Patch::Merge(&patch));
     let released = api.patch(&name, &parameters, &patch);
     match world.patiently("let the archived order go", released).await {

@@ -41,9 +41,14 @@ pub(crate) fn awaiting_payment(draft: &mut Draft<'_>) -> Step {
     if pays_anew(draft, payment) && !draft.is_suspended() {
         return match payment {
             None => with_firm_hold(draft, again),
-            Some(payment) if payment.is_wanted() => Rest::wanting([draft.payment_to(PaymentDesired::Cancelled)])
-                .because("PaymentChanging", "The last payment is being voided before the new one is made.")
-                .step(),
+            Some(payment) if payment.is_wanted() => {
+                Rest::wanting(draft.is_recorded().then(|| draft.payment_to(PaymentDesired::Cancelled)))
+                    .because(
+                        "PaymentChanging",
+                        "The last payment is being voided before the new one is made.",
+                    )
+                    .step()
+            }
             Some(payment) => after_void(draft, &payment),
         };
     }
@@ -83,7 +88,11 @@ fn after_void(draft: &Draft<'_>, payment: &PaymentView<'_>) -> Step {
 }
 
 fn again() -> Step {
-    Move::to(OrderPhase::Reserved, None, "The goods are set aside; payment is being made with the new method.")
+    Move::to(
+        OrderPhase::Reserved,
+        None,
+        "The goods are set aside; payment is being made with the new method.",
+    )
 }
 
 /// Holds the goods until the customer's time is over.

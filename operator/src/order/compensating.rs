@@ -6,100 +6,121 @@ use resources::{
 };
 
 use super::draft::Draft;
+use super::paid::once_taken;
 use super::plan::{Effect, Move, Rest, Step};
+use super::view::is_direct;
 
 /// How far the undoing of one branch is.
 enum Branch {
     /// Nothing is left of it, for certain.
     Done,
     /// Wanted, or to be wanted by this effect, and not answered yet.
-    Open(Option<Effect>),
+    Open(Option<Box<Effect>>),
     /// It failed for good.
     Failed(String),
     /// It is too late: the goods are on their way.
     Refused,
 }
 
+fn open(effect: Effect) -> Branch {
+    Branch::Open(Some(Box::new(effect)))
+}
+
+fn open_if(asked_again: bool, effect: impl FnOnce() -> Effect) -> Branch {
+    if asked_again { open(effect()) } else { Branch::Open(None) }
+}
+
 pub(crate) fn compensating(draft: &mut Draft<'_>) -> Step {
     let Some(compensation) = draft.status.compensation.clone() else {
-        return Move::to(OrderPhase::Stuck, Some("CompensationUnknown"), "It is not recorded how this was to end.");
+        return Move::to(
+            OrderPhase::Stuck,
+            Some("CompensationUnknown"),
+            "It is not recorded how this was to end.",
+        );
     };
+    // Nothing is undone before the resource tells that it is being undone.
+    let wanting = |effect: Option<Box<Effect>>| {
+        Rest::wanting(effect.filter(|_| draft.is_recorded()).map(|effect| *effect))
+    };
+    let rest = |effect, message: &str| wanting(effect).meanwhile(&compensation.reason, message).step();
     match label(draft) {
         Branch::Done => {}
-        Branch::Refused => {
-            return Move::to(
-                OrderPhase::Shipped,
-                Some("CancelRefused"),
-                "The parcel is on its way and cannot be stopped: send it back once it is there.",
-            );
-        }
-        Branch::Open(effect) => {
-            return Rest::wanting(effect).because(&compensation.reason, "The label is being voided.").step();
-        }
+        Branch::Refused => return cancel_refused(),
+        Branch::Open(effect) => return rest(effect, "The label is being voided."),
         Branch::Failed(why) => return Move::to(OrderPhase::Stuck, Some("CancelFailed"), why),
     }
-    let money = money(draft);
-    let goods_before_money = matches!(money, Branch::Failed(_));
-    match money {
-        Branch::Done | Branch::Refused | Branch::Failed(_) => {}
+    let refund_failed = match money(draft) {
+        Branch::Done | Branch::Refused => None,
+        Branch::Failed(why) => Some(why),
         Branch::Open(effect) => {
-            return Rest::wanting(effect)
-                .because(&compensation.reason, "The payment is being voided or given back.")
-                .step();
+            return rest(effect, "The payment is being voided or given back.");
+        }
+    };
+    match (goods(draft), refund_failed) {
+        (Branch::Open(effect), None) => rest(effect, "The goods are being put back."),
+        // That the money needs a person holds up nothing else.
+        (Branch::Open(effect), Some(_)) => wanting(effect).because("RefundFailed", REFUND_FAILED).step(),
+        (Branch::Done | Branch::Refused | Branch::Failed(_), Some(why)) => {
+            Move::to(OrderPhase::Stuck, Some("RefundFailed"), why)
+        }
+        (Branch::Failed(why), None) => Move::to(OrderPhase::Stuck, Some("ReleaseFailed"), why),
+        (Branch::Done | Branch::Refused, None) => {
+            let message = super::words::ended(draft, &compensation);
+            Move::to(compensation.target, Some(&compensation.reason), message)
         }
     }
-    match goods(draft) {
-        Branch::Done | Branch::Refused => {}
-        Branch::Open(effect) => {
-            let rest = Rest::wanting(effect);
-            return if goods_before_money {
-                rest.because("RefundFailed", REFUND_FAILED).step()
-            } else {
-                rest.because(&compensation.reason, "The goods are being put back.").step()
-            };
-        }
-        Branch::Failed(why) => return Move::to(OrderPhase::Stuck, Some("ReleaseFailed"), why),
-    }
-    if goods_before_money {
-        let why = draft.payment().and_then(|payment| payment.message).unwrap_or(REFUND_FAILED);
-        return Move::to(OrderPhase::Stuck, Some("RefundFailed"), why);
-    }
-    Move::to(compensation.target, Some(&compensation.reason), super::words::ended(draft, &compensation))
+}
+
+fn cancel_refused() -> Step {
+    Move::to(
+        OrderPhase::Shipped,
+        Some("CancelRefused"),
+        "The parcel is on its way and cannot be stopped: send it back once it is there.",
+    )
 }
 
 const REFUND_FAILED: &str = "The money could not be given back: a person has to do it at the provider.";
 
 fn label(draft: &Draft<'_>) -> Branch {
-    let Some(shipment) = draft.shipment() else { return Branch::Open(Some(draft.cancel_label())) };
+    let Some(shipment) = draft.shipment() else { return open(draft.cancel_label()) };
     match shipment.latest {
-        Some(ShipmentPhase::Lost | ShipmentPhase::Returned | ShipmentPhase::Rejected) => return Branch::Done,
+        Some(ShipmentPhase::Lost | ShipmentPhase::Returned) => return Branch::Done,
         Some(
             ShipmentPhase::InTransit
             | ShipmentPhase::OutForDelivery
             | ShipmentPhase::Exception
             | ShipmentPhase::Delivered,
         ) => return Branch::Refused,
-        Some(ShipmentPhase::Pending | ShipmentPhase::Booked | ShipmentPhase::Cancelled) | None => {}
+        Some(
+            ShipmentPhase::Pending
+            | ShipmentPhase::Booked
+            | ShipmentPhase::Rejected
+            | ShipmentPhase::Cancelled,
+        )
+        | None => {}
+    }
+    if shipment.answer == Some(ShipmentPhase::Rejected) {
+        return Branch::Done;
     }
     if shipment.is_wanted() {
-        return Branch::Open(Some(draft.cancel_label()));
+        return open(draft.cancel_label());
     }
     match shipment.answer {
         Some(ShipmentPhase::Cancelled) => Branch::Done,
-        Some(_) | None => Branch::Open(asked_again(draft.situation.shipment).then(|| draft.cancel_label())),
+        Some(_) | None => open_if(is_direct(draft.situation.shipment), || draft.cancel_label()),
     }
 }
 
 fn money(draft: &Draft<'_>) -> Branch {
     let Some(payment) = draft.payment() else {
-        return Branch::Open(Some(draft.payment_to(PaymentDesired::Cancelled)));
+        return open(draft.payment_to(PaymentDesired::Cancelled));
     };
     if payment.is_wanted() {
         let desired = match payment.latest {
             Some(PaymentPhase::Captured) => PaymentDesired::Refunded,
             Some(_) | None => PaymentDesired::Cancelled,
         };
-        return Branch::Open(Some(draft.payment_to(desired)));
+        return open(draft.payment_to(desired));
     }
     match payment.answer {
         Some(PaymentPhase::Voided | PaymentPhase::Refunded) => Branch::Done,
@@ -112,9 +133,7 @@ fn money(draft: &Draft<'_>) -> Branch {
             | PaymentPhase::Declined
             | PaymentPhase::Unknown,
         )
-        | None => Branch::Open(
-            asked_again(draft.situation.payment).then(|| draft.payment_to(PaymentDesired::Cancelled)),
-        ),
+        | None => open_if(is_direct(draft.situation.payment), || draft.payment_to(PaymentDesired::Cancelled)),
     }
 }
 
@@ -127,18 +146,13 @@ fn goods(draft: &Draft<'_>) -> Branch {
         (ReservationDesired::Released, ReservationPhase::Released)
     };
     let Some(reservation) = draft.reservation() else {
-        return Branch::Open(Some(draft.reservation_to(desired)));
+        return open(draft.reservation_to(desired));
     };
     if reservation.answer == Some(wanted) {
         return Branch::Done;
     }
     if reservation.spec.desired != desired {
-        return Branch::Open(Some(draft.reservation_to(desired)));
+        return open(draft.reservation_to(desired));
     }
-    Branch::Open(asked_again(draft.situation.reservation).then(|| draft.reservation_to(desired)))
-}
-
-/// A child that exists at its service alone is asked for again by the effect: no watch tells of it.
-fn asked_again<C: kube::Resource>(child: Option<&C>) -> bool {
-    child.is_some_and(|child| child.meta().uid.is_none())
+    open_if(is_direct(draft.situation.reservation), || draft.reservation_to(desired))
 }

@@ -134,7 +134,12 @@ fn go(draft: &mut Draft<'_>, next: Move) -> Transition {
     }
     status.start_time.get_or_insert(Time(now));
     status.completion_time = phase.is_finished().then_some(Time(now));
-    status.history.push(HistoryEntry { at: MicroTime(now), sequence: status.sequence, phase, reason: reason.clone() });
+    status.history.push(HistoryEntry {
+        at: MicroTime(now),
+        sequence: status.sequence,
+        phase,
+        reason: reason.clone(),
+    });
     if status.history.len() > HISTORY {
         status.history.remove(0);
     }
@@ -147,6 +152,12 @@ fn conclude(mut draft: Draft<'_>, transitions: Vec<Transition>, rest: Rest) -> P
     if let Some((reason, message)) = because {
         draft.status.reason = Some(reason);
         draft.status.message = Some(message.chars().take(1024).collect());
+    } else if let Some(entry) =
+        draft.status.history.last().filter(|entry| entry.reason != draft.status.reason)
+    {
+        // What was said of a rest that is over is not said any more.
+        draft.status.reason.clone_from(&entry.reason);
+        draft.status.message = Some(words::goes_on(entry.phase).to_owned());
     }
     let situation = draft.situation;
     if draft.timers_stand_still() {
@@ -162,7 +173,12 @@ fn conclude(mut draft: Draft<'_>, transitions: Vec<Transition>, rest: Rest) -> P
     } else {
         urgency
     };
-    let keeps = situation.order.metadata.finalizers.as_ref().is_some_and(|all| all.iter().any(|one| one == FINALIZER));
+    let keeps = situation
+        .order
+        .metadata
+        .finalizers
+        .as_ref()
+        .is_some_and(|all| all.iter().any(|one| one == FINALIZER));
     let goes = effects.contains(&Effect::Archive);
     if !keeps && !goes && situation.order.metadata.deletion_timestamp.is_none() {
         effects.insert(0, Effect::AddFinalizer);
@@ -173,12 +189,14 @@ fn conclude(mut draft: Draft<'_>, transitions: Vec<Transition>, rest: Rest) -> P
 /// How soon the draft must be in the resource. What people wait for, or must see, is never left out.
 fn urgency(draft: &Draft<'_>, transitions: &[Transition]) -> Urgency {
     let written = draft.situation.order.status.as_ref();
-    let moved = !transitions.is_empty() || written.map_or(0, |status| status.sequence) != draft.status.sequence;
+    let moved =
+        !transitions.is_empty() || written.map_or(0, |status| status.sequence) != draft.status.sequence;
     let soon = if may_be_overtaken(draft) { Urgency::Soon } else { Urgency::Now };
     if moved {
         return soon;
     }
-    let answered = written.and_then(|status| status.observed_generation) == draft.situation.order.metadata.generation;
+    let answered =
+        written.and_then(|status| status.observed_generation) == draft.situation.order.metadata.generation;
     let same_reason = written.is_some_and(|status| status.reason == draft.status.reason);
     match (answered, same_reason) {
         (true, true) => Urgency::Unchanged,

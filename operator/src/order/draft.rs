@@ -80,8 +80,9 @@ impl<'a> Draft<'a> {
             let message = format!("The order is being cancelled: {}.", cancel.reason.trim_end_matches('.'));
             return Some(Move::compensate(OrderPhase::Cancelled, "CancelRequested", message));
         }
-        self.is_deleted()
-            .then(|| Move::compensate(OrderPhase::Cancelled, "Deleted", "The order was deleted and is being undone."))
+        self.is_deleted().then(|| {
+            Move::compensate(OrderPhase::Cancelled, "Deleted", "The order was deleted and is being undone.")
+        })
     }
 
     pub(crate) fn reference(&self) -> OrderReference {
@@ -123,5 +124,7 @@ impl<'a> Draft<'a> {
 /// True when `lines` are a quote of exactly `items`.
 pub(crate) fn quotes(lines: &[Line], items: &[Item]) -> bool {
     lines.len() == items.len()
-        && items.iter().all(|item| lines.iter().any(|line| line.sku == item.sku && line.quantity == item.quantity))
+        && items
+            .iter()
+            .all(|item| lines.iter().any(|line| line.sku == item.sku && line.quantity == item.quantity))
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use chassis::publish_event;
 use jiff::Timestamp;
+use kube::Resource;
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event as KubernetesEvent, EventType};
-use kube::Resource;
 use resources::{FINALIZER, Order};
 
 use super::decide::Situation;
@@ -43,10 +43,16 @@ pub(super) async fn perform(
     }
     let announced = controller.memory.recall(uid).status.map_or(0, |status| status.sequence);
     let written = order.status.as_ref().map_or(0, |status| status.sequence);
-    let news: Vec<&Transition> =
-        plan.transitions.iter().filter(|transition| transition.data.sequence > announced.max(written)).collect();
-    let (told, ensured) = tokio::join!(tell_all(order, &news, controller), ensure_all(order, uid, situation, plan, controller));
+    let news: Vec<&Transition> = plan
+        .transitions
+        .iter()
+        .filter(|transition| transition.data.sequence > announced.max(written))
+        .collect();
+    let (told, ensured) =
+        tokio::join!(tell_all(order, &news, controller), ensure_all(order, uid, situation, plan, controller));
     told?;
+    // What was announced is so, also when an effect failed: the next decision goes on from there.
+    controller.memory.change(uid, |memory| memory.status = Some(plan.status.clone()));
     performed.look_again = ensured?;
     for effect in &plan.effects {
         match effect {
@@ -98,7 +104,8 @@ async fn tell_people(order: &Order, tell: &Tell, controller: &Controller) {
         secondary: None,
     };
     let reference = order.object_ref(&());
-    match tokio::time::timeout(Duration::from_secs(5), controller.recorder.publish(&event, &reference)).await {
+    match tokio::time::timeout(Duration::from_secs(5), controller.recorder.publish(&event, &reference)).await
+    {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(reason, "failed to write a Kubernetes Event: {error}"),
         Err(_) => tracing::warn!(reason, "failed to write a Kubernetes Event: no answer within 5 s"),
@@ -144,7 +151,8 @@ async fn ensure_all(
 
 /// Where no admission policy put the finalizer on at creation; on the version that was decided on.
 async fn add_finalizer(order: &Order, controller: &Controller) -> Result<Order, Error> {
-    let api: Api<Order> = Api::namespaced(controller.world.kubernetes.clone(), &order.namespace().unwrap_or_default());
+    let api: Api<Order> =
+        Api::namespaced(controller.world.kubernetes.clone(), &order.namespace().unwrap_or_default());
     let mut finalizers = order.finalizers().to_vec();
     finalizers.push(FINALIZER.to_owned());
     let patch = serde_json::json!({
@@ -153,6 +161,9 @@ async fn add_finalizer(order: &Order, controller: &Controller) -> Result<Order, 
     let name = order.name_any();
     controller
         .world
-        .patiently("add the finalizer to the order", api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)))
+        .patiently(
+            "add the finalizer to the order",
+            api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)),
+        )
         .await
 }

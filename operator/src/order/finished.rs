@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use resources::{OrderPhase, PaymentDesired, PaymentPhase, ReservationDesired, ReservationPhase, ShipmentPhase};
+use resources::{
+    OrderPhase, PaymentDesired, PaymentPhase, ReservationDesired, ReservationPhase, ShipmentPhase,
+};
 
 use super::draft::Draft;
 use super::plan::{Effect, Rest, Step};
@@ -12,7 +14,7 @@ pub(crate) fn finished(draft: &mut Draft<'_>, phase: OrderPhase) -> Step {
     effects.extend(refusal(draft, phase));
     let open = is_open(draft, phase);
     let due = archive_due(draft);
-    if !open && (draft.is_deleted() || draft.is_past(due)) {
+    if !open && draft.is_recorded() && (draft.is_deleted() || draft.is_past(due)) {
         effects.push(Effect::Archive);
         return Rest::wanting(effects).step();
     }
@@ -54,7 +56,7 @@ fn leftovers(draft: &Draft<'_>, phase: OrderPhase) -> Vec<Effect> {
     effects
 }
 
-/// True while money or goods are undecided: then the resource stays, for a person to see.
+/// True while money, goods or label are undecided: then the resource stays, for a person to see.
 fn is_open(draft: &Draft<'_>, phase: OrderPhase) -> bool {
     if phase == OrderPhase::Completed {
         return false;
@@ -68,13 +70,23 @@ fn is_open(draft: &Draft<'_>, phase: OrderPhase) -> bool {
             Some(ReservationPhase::Released | ReservationPhase::Insufficient | ReservationPhase::Committed)
         )
     });
-    money || goods
+    let label = draft.shipment().is_some_and(|shipment| {
+        let ended = matches!(
+            shipment.latest,
+            Some(
+                ShipmentPhase::Delivered
+                    | ShipmentPhase::Lost
+                    | ShipmentPhase::Returned
+                    | ShipmentPhase::Rejected
+            )
+        );
+        !ended && shipment.answer != Some(ShipmentPhase::Cancelled)
+    });
+    money || goods || label
 }
 
 /// An Event says once why a wish to stop changes nothing; the generation tells whether it was said.
 fn refusal(draft: &Draft<'_>, phase: OrderPhase) -> Option<Effect> {
     let wished = draft.spec().cancel.is_some() && phase != OrderPhase::Cancelled;
-    let news = draft.situation.order.metadata.generation != draft.status.observed_generation;
-    let ended_by_it = draft.status.compensation.is_some();
-    (wished && news && !ended_by_it).then(|| super::words::cancel_refused(phase))
+    (wished && draft.is_edited()).then(|| super::words::cancel_refused(phase))
 }

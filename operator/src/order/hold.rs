@@ -18,7 +18,9 @@ pub(crate) fn with_firm_hold(draft: &Draft<'_>, then: impl FnOnce() -> Step) -> 
     }
     match reservation.answer {
         Some(ReservationPhase::Held | ReservationPhase::Committed) => then(),
-        Some(ReservationPhase::Insufficient | ReservationPhase::Expired | ReservationPhase::Released) => out_of_stock(),
+        Some(ReservationPhase::Insufficient | ReservationPhase::Expired | ReservationPhase::Released) => {
+            out_of_stock()
+        }
         Some(ReservationPhase::Pending) | None => securing(None),
     }
 }
@@ -34,8 +36,8 @@ pub(crate) fn firming(draft: &Draft<'_>) -> Option<Effect> {
 /// The goods were given up at the reservation itself, which is never taken back.
 pub(crate) fn released_by_hand(draft: &Draft<'_>) -> Option<Step> {
     let reservation = draft.reservation()?;
-    let released =
-        reservation.spec.desired == ReservationDesired::Released || reservation.answer == Some(ReservationPhase::Released);
+    let released = reservation.spec.desired == ReservationDesired::Released
+        || reservation.answer == Some(ReservationPhase::Released);
     released.then(|| {
         Move::compensate(
             OrderPhase::Failed,

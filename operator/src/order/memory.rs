@@ -60,7 +60,9 @@ impl Recollection {
     pub(crate) fn newest(&self, written: Option<&OrderStatus>) -> OrderStatus {
         let written_sequence = written.map_or(0, |status| status.sequence);
         match &self.status {
-            Some(remembered) if remembered.sequence > written_sequence => remembered.clone(),
+            Some(remembered) if remembered.sequence > written_sequence && continues(remembered, written) => {
+                remembered.clone()
+            }
             Some(_) | None => written.cloned().unwrap_or_default(),
         }
     }
@@ -69,4 +71,11 @@ impl Recollection {
     pub(crate) fn write_due(&self, delay: Duration) -> Timestamp {
         self.unwritten_since.and_then(|since| since.checked_add(delay).ok()).unwrap_or(Timestamp::MIN)
     }
+}
+
+/// True when `remembered` goes on from what is written: another leader may have gone another way meanwhile.
+fn continues(remembered: &OrderStatus, written: Option<&OrderStatus>) -> bool {
+    written.and_then(|status| status.history.last()).is_none_or(|last| {
+        remembered.history.iter().any(|entry| entry.sequence == last.sequence && entry.phase == last.phase)
+    })
 }

@@ -3,107 +3,133 @@
 use resources::{OrderPhase, PaymentDesired, PaymentPhase, ShipmentPhase};
 
 use super::draft::Draft;
+use super::hold::{firming, with_firm_hold};
 use super::plan::{Effect, Move, Rest, Step};
+use super::reserved::{declined, waiting};
 use super::view::{PaymentView, ShipmentView};
 
 pub(crate) fn paid(draft: &mut Draft<'_>) -> Step {
     let shipment = draft.shipment();
-    if let Some(step) = shipment.filter(ShipmentView::is_wanted).and_then(|shipment| after_report(draft, &shipment)) {
+    if let Some(step) = shipment.and_then(|shipment| after_report(draft, &shipment)) {
         return step;
     }
     if let Some(step) = draft.stop_wish() {
         return step;
     }
-    let next_booking = match shipment {
-        None => 1,
-        Some(shipment) if shipment.is_wanted() => return take_money(draft, shipment.answer),
-        Some(shipment) => match capture_refused(draft) {
-            Some(why) => return back_to_payment(draft, &shipment, why),
-            // The label of an earlier payment is void: the goods are booked again.
-            None => shipment.spec.attempt + 1,
+    match shipment {
+        Some(shipment) if shipment.is_wanted() => take_money(draft, &shipment),
+        Some(shipment) if !shipment.is_void() => voiding_label(None),
+        // Without a label, or with that of an earlier payment, which is void: the goods are booked, or booked again.
+        earlier => match money_refused(draft) {
+            Some(why) => declined(why),
+            None => book(draft, earlier.map_or(1, |shipment| shipment.spec.attempt + 1)),
         },
-    };
-    if draft.is_suspended() {
-        return Rest::default()
-            .because("Suspended", "The order is suspended: it is paid, the parcel waits until it is resumed.")
-            .step();
     }
-    Rest::wanting([draft.book(next_booking)]).step()
+}
+
+fn book(draft: &Draft<'_>, booking: u32) -> Step {
+    if draft.is_suspended() {
+        return suspended();
+    }
+    with_firm_hold(draft, || Rest::wanting([draft.book(booking)]).step())
 }
 
 /// What the carrier's report means for a paid order.
 fn after_report(draft: &Draft<'_>, shipment: &ShipmentView<'_>) -> Option<Step> {
-    match shipment.latest? {
-        ShipmentPhase::InTransit
-        | ShipmentPhase::OutForDelivery
-        | ShipmentPhase::Exception
-        | ShipmentPhase::Delivered
-        | ShipmentPhase::Lost
-        | ShipmentPhase::Returned => Some(after_dispatch(draft)),
-        ShipmentPhase::Rejected | ShipmentPhase::Cancelled => {
-            let why = shipment.message.unwrap_or("The carrier does not take the parcel.");
-            Some(Move::compensate(
-                OrderPhase::Failed,
-                "ShippingFailed",
-                format!("{why} The money goes back to the customer."),
-            ))
-        }
-        ShipmentPhase::Booked | ShipmentPhase::Pending => None,
+    if shipment.has_left() {
+        return Some(after_dispatch(draft, shipment));
     }
+    let refused = matches!(shipment.answer, Some(ShipmentPhase::Rejected | ShipmentPhase::Cancelled));
+    (refused && shipment.is_wanted()).then(|| {
+        let why = shipment.message.unwrap_or("The carrier does not take the parcel.");
+        Move::compensate(
+            OrderPhase::Failed,
+            "ShippingFailed",
+            format!("{why} The money goes back to the customer."),
+        )
+    })
 }
 
-/// The carrier has the goods: shipped, once the money is taken.
-fn after_dispatch(draft: &Draft<'_>) -> Step {
-    let captured = draft.payment().and_then(|payment| payment.answer) == Some(PaymentPhase::Captured);
-    if captured {
-        return Move::to(OrderPhase::Shipped, None, "The carrier has the goods.");
+/// The carrier has the goods: shipped, once the money is taken. For goods that are gone no money is asked any more.
+fn after_dispatch(draft: &Draft<'_>, shipment: &ShipmentView<'_>) -> Step {
+    if !is_taken(draft) && matches!(shipment.latest, Some(ShipmentPhase::Lost | ShipmentPhase::Returned)) {
+        return Move::compensate(
+            OrderPhase::Failed,
+            "ShippingFailed",
+            "The parcel did not reach the customer, and its money was never taken.",
+        );
     }
-    match capture_refused(draft) {
-        Some(why) => Move::to(
-            OrderPhase::Stuck,
-            Some("DispatchedUnpaid"),
-            format!("The carrier has the goods, but the money could not be taken: {why} A person has to decide."),
-        ),
-        None => Rest::wanting(capture(draft)).step(),
+    once_taken(draft, || Move::to(OrderPhase::Shipped, None, "The carrier has the goods."))
+}
+
+/// Goes on by `then` once the money for goods on their way is taken.
+pub(crate) fn once_taken(draft: &Draft<'_>, then: impl FnOnce() -> Step) -> Step {
+    if is_taken(draft) {
+        return then();
     }
+    let undone = draft.payment().is_none_or(|payment| !payment.is_wanted());
+    let why = money_refused(draft).or(undone.then_some("it was given back or voided before."));
+    if let Some(why) = why {
+        let message = format!(
+            "The carrier has the goods, but the money could not be taken: {why} A person has to decide."
+        );
+        return Move::to(OrderPhase::Stuck, Some("DispatchedUnpaid"), message);
+    }
+    capture(draft)
+}
+
+fn is_taken(draft: &Draft<'_>) -> bool {
+    draft
+        .payment()
+        .is_some_and(|payment| payment.is_wanted() && payment.answer == Some(PaymentPhase::Captured))
 }
 
 /// Takes the promised money once there is a label.
-fn take_money(draft: &Draft<'_>, shipment: Option<ShipmentPhase>) -> Step {
-    if shipment != Some(ShipmentPhase::Booked) {
-        return Rest::default().step();
+fn take_money(draft: &Draft<'_>, shipment: &ShipmentView<'_>) -> Step {
+    if shipment.answer != Some(ShipmentPhase::Booked) || is_taken(draft) {
+        return Rest::wanting(firming(draft)).step();
     }
-    if capture_refused(draft).is_some() {
-        return Rest::wanting([draft.cancel_label()])
-            .because("PaymentDeclined", "The promised money could not be taken; the label is being voided.")
-            .step();
+    if money_refused(draft).is_some() {
+        return voiding_label(draft.is_recorded().then(|| draft.cancel_label()));
     }
-    Rest::wanting(capture(draft)).step()
+    capture(draft)
 }
 
-fn capture(draft: &Draft<'_>) -> Option<Effect> {
-    let payment = draft.payment()?;
-    (payment.spec.desired == PaymentDesired::Authorized).then(|| draft.payment_to(PaymentDesired::Captured))
+/// The promised money is taken. An order that is taken up from before it was paid would not know what was asked.
+fn capture(draft: &Draft<'_>) -> Step {
+    let Some(payment) = draft.payment() else { return Rest::default().step() };
+    if payment.spec.desired != PaymentDesired::Authorized {
+        return waiting(payment.answer);
+    }
+    if draft.is_suspended() {
+        return suspended();
+    }
+    let effect = draft.is_recorded().then(|| draft.payment_to(PaymentDesired::Captured));
+    Rest::wanting(effect).step()
+}
+
+fn suspended() -> Step {
+    Rest::default()
+        .because("Suspended", "The order is suspended: it is paid, what follows waits until it is resumed.")
+        .step()
 }
 
 /// Why the provider refused to hand over what it had promised.
-fn capture_refused<'a>(draft: &Draft<'a>) -> Option<&'a str> {
+fn money_refused<'a>(draft: &Draft<'a>) -> Option<&'a str> {
     let payment = draft.payment().filter(PaymentView::is_wanted)?;
-    matches!(payment.answer, Some(PaymentPhase::Declined | PaymentPhase::Voided))
-        .then(|| payment.message.unwrap_or("The payment provider declined the payment."))
+    let refused = match payment.answer? {
+        PaymentPhase::Declined | PaymentPhase::Voided | PaymentPhase::Refunded | PaymentPhase::Failed => true,
+        PaymentPhase::Pending
+        | PaymentPhase::Authorized
+        | PaymentPhase::Captured
+        | PaymentPhase::ActionRequired
+        | PaymentPhase::Unknown => false,
+    };
+    refused.then(|| payment.message.unwrap_or("The payment provider declined the payment."))
 }
 
-/// The label is being voided because the money could not be taken.
-fn back_to_payment(draft: &Draft<'_>, shipment: &ShipmentView<'_>, why: &str) -> Step {
-    match shipment.answer {
-        Some(ShipmentPhase::Cancelled | ShipmentPhase::Rejected) => Move::to(
-            OrderPhase::AwaitingPayment,
-            Some("PaymentDeclined"),
-            format!("{why} Set another spec.payment.method, or raise spec.payment.retry to try the same again."),
-        ),
-        Some(phase) if phase.has_left() => after_dispatch(draft),
-        Some(_) | None => Rest::default()
-            .because("PaymentDeclined", "The promised money could not be taken; the label is being voided.")
-            .step(),
-    }
+fn voiding_label(effect: Option<Effect>) -> Step {
+    Rest::wanting(effect)
+        .because("PaymentDeclined", "The promised money could not be taken; the label is being voided.")
+        .step()
 }

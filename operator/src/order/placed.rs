@@ -5,6 +5,7 @@ use money::Money;
 use resources::{Line, OrderPhase, ReservationPhase};
 
 use super::draft::{Draft, quotes};
+use super::hold::released_by_hand;
 use super::plan::{Move, Rest, Step};
 use super::quotation::Quotation;
 
@@ -15,13 +16,9 @@ pub(crate) fn unquoted(draft: &mut Draft<'_>) -> Step {
         let (lines, total) = (reservation.spec.lines.clone(), reservation.spec.total);
         return place(draft, lines, total);
     }
-    if draft.spec().cancel.is_some() {
-        let message = "The order was cancelled before anything was done.";
-        return Move::to(OrderPhase::Cancelled, Some("CancelRequested"), message);
-    }
-    if draft.is_deleted() {
-        let message = "The order was deleted before anything was done.";
-        return Move::to(OrderPhase::Cancelled, Some("Deleted"), message);
+    if let Some(step) = draft.stop_wish() {
+        // Nothing is known to be done; what may be on its way is undone all the same.
+        return step;
     }
     let Some(quotation) = draft.situation.quotation else { return Step::Ask };
     match judge(draft, quotation) {
@@ -78,38 +75,44 @@ pub(crate) fn placed(draft: &mut Draft<'_>) -> Step {
     let quoted_lines = draft.reservation().map_or(draft.lines(), |reservation| &reservation.spec.lines);
     let quoted_anew = !paying && !quotes(quoted_lines, &draft.spec().items);
 
+    if let Some(reservation) = draft.reservation().filter(|_| !quoted_anew) {
+        // What was asked for keeps its quote, also when the items were others in between.
+        draft.status.lines.clone_from(&reservation.spec.lines);
+        draft.status.total = Some(reservation.spec.total);
+    }
+    if let Some(step) = released_by_hand(draft) {
+        return step;
+    }
+    if paying {
+        // Money is asked for only once the goods are held: so they were, whatever inventory is asked by now.
+        return goods_are_held();
+    }
     if !quoted_anew && let Some(step) = answer.and_then(|answer| after_answer(draft, answer)) {
         return step;
     }
     if let Some(step) = draft.stop_wish() {
         return step;
     }
-    if let Some(reservation) = draft.reservation()
-        && !quoted_anew
-        && !quotes(draft.lines(), &draft.spec().items)
-    {
-        // The items are again those that were asked for: what was asked for keeps its quote.
-        draft.status.lines.clone_from(&reservation.spec.lines);
-        draft.status.total = Some(reservation.spec.total);
-    }
     let unquoted = !quotes(draft.lines(), &draft.spec().items);
     if unquoted || is_edited_at_rest(draft) {
         let Some(quotation) = draft.situation.quotation else { return Step::Ask };
         match judge(draft, quotation) {
-            Ok((lines, total)) if unquoted => {
+            Ok((lines, total)) => {
                 draft.status.lines = lines;
                 draft.status.total = Some(total);
             }
-            // Other wishes of who ordered do not change the price that was quoted.
-            Ok(_) => {}
             Err(Refusal { reason, message }) if draft.reservation().is_none() => {
                 return Move::to(OrderPhase::Rejected, Some(&reason), message);
             }
-            Err(Refusal { reason, message }) => return Move::compensate(OrderPhase::Failed, &reason, message),
+            Err(Refusal { reason, message }) => {
+                return Move::compensate(OrderPhase::Failed, &reason, message);
+            }
         }
     }
     if draft.is_suspended() {
-        return Rest::default().because("Suspended", "The order is suspended: it asks for nothing until it is resumed.").step();
+        return Rest::default()
+            .because("Suspended", "The order is suspended: it asks for nothing until it is resumed.")
+            .step();
     }
     let asked = draft.reservation().is_some() && !quoted_anew;
     let effects = if asked { Vec::new() } else { vec![draft.hold(None)] };
@@ -119,25 +122,22 @@ pub(crate) fn placed(draft: &mut Draft<'_>) -> Step {
 /// True when who orders, at which price, may have changed: while it was suspended it could.
 fn is_edited_at_rest(draft: &Draft<'_>) -> bool {
     let rested = draft.situation.status.waiting_since.is_none();
-    rested && draft.is_edited() && draft.payment().is_none()
+    rested && draft.is_edited() && draft.reservation().is_none()
 }
 
 fn after_answer(draft: &Draft<'_>, answer: ReservationPhase) -> Option<Step> {
     match answer {
-        ReservationPhase::Held | ReservationPhase::Committed => {
-            Some(Move::to(OrderPhase::Reserved, None, "The goods are set aside; payment is being made."))
-        }
+        ReservationPhase::Held | ReservationPhase::Committed => Some(goods_are_held()),
         ReservationPhase::Insufficient | ReservationPhase::Expired => {
             let message = draft.reservation().and_then(|reservation| reservation.message);
             let message = message.unwrap_or("At least one article is out of stock.");
             let message = format!("{message} Nothing was charged.");
             Some(Move::to(OrderPhase::Failed, Some("OutOfStock"), message))
         }
-        ReservationPhase::Released => Some(Move::compensate(
-            OrderPhase::Failed,
-            "StockReleased",
-            "The goods were released by hand, so the order ends.",
-        )),
-        ReservationPhase::Pending => None,
+        ReservationPhase::Released | ReservationPhase::Pending => None,
     }
+}
+
+fn goods_are_held() -> Step {
+    Move::to(OrderPhase::Reserved, None, "The goods are set aside; payment is being made.")
 }

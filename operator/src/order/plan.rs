@@ -111,7 +111,12 @@ pub(crate) struct Rest {
 
 impl Move {
     pub(crate) fn to(phase: OrderPhase, reason: Option<&str>, message: impl Into<String>) -> Step {
-        Step::Go(Self { phase, reason: reason.map(str::to_owned), message: message.into(), compensation: None })
+        Step::Go(Self {
+            phase,
+            reason: reason.map(str::to_owned),
+            message: message.into(),
+            compensation: None,
+        })
     }
 
     pub(crate) fn compensate(target: OrderPhase, reason: &str, message: impl Into<String>) -> Step {

@@ -51,7 +51,8 @@ pub(crate) async fn reconcile(order: Arc<Order>, controller: Arc<Controller>) ->
     let span = tracing::info_span!("order", order = id, name, trace_id = trace.trace_id());
     let started = std::time::Instant::now();
     let outcome = drive(&order, &uid, &id, &controller).instrument(span.clone()).await;
-    metrics::histogram!("supercargo_reconcile_seconds", "kind" => "Order").record(started.elapsed().as_secs_f64());
+    metrics::histogram!("supercargo_reconcile_seconds", "kind" => "Order")
+        .record(started.elapsed().as_secs_f64());
     if let Err(error) = &outcome
         && !error.is_conflict()
     {
@@ -73,7 +74,10 @@ pub(crate) fn requeue_after_error(order: Arc<Order>, error: &Error, controller: 
         failures = memory.unanswered;
     });
     metrics::counter!("supercargo_reconcile_failures_total", "kind" => "Order", "category" => error.category()).increment(1);
-    Action::requeue(chassis::Backoff { initial: Duration::from_millis(200), maximum: Duration::from_secs(30) }.jittered(failures))
+    Action::requeue(
+        chassis::Backoff { initial: Duration::from_millis(200), maximum: Duration::from_secs(30) }
+            .jittered(failures),
+    )
 }
 
 async fn drive(order: &Arc<Order>, uid: &str, id: &str, controller: &Controller) -> Result<Action, Error> {
@@ -83,7 +87,9 @@ async fn drive(order: &Arc<Order>, uid: &str, id: &str, controller: &Controller)
         // The cache has not seen our own write yet; its event wakes us.
         return Ok(Action::await_change());
     }
-    if order.metadata.deletion_timestamp.is_some() && !order.finalizers().iter().any(|f| f == resources::FINALIZER) {
+    if order.metadata.deletion_timestamp.is_some()
+        && !order.finalizers().iter().any(|f| f == resources::FINALIZER)
+    {
         controller.memory.forget(uid);
         return Ok(Action::await_change());
     }
@@ -158,7 +164,7 @@ async fn act(
     let base = performed.order.as_ref().unwrap_or(order);
     let written = write(base, &status, &controller.world).await?;
     recollection.unwritten_since = None;
-    recollection.replaced.clone_from(&order.metadata.resource_version);
+    recollection.replaced = replaced(order, &written);
     controller.memory.keep(uid, recollection);
     metrics::counter!("supercargo_status_writes_total", "kind" => "Order").increment(1);
     tracing::debug!(version = written.resource_version(), phase = ?status.phase, sequence = status.sequence, "written");
@@ -176,6 +182,12 @@ fn requeue(now: Timestamp, times: impl IntoIterator<Item = Option<Timestamp>>) -
     }
 }
 
+/// The version that a write has replaced; none when the API server found nothing to change, and so sends no event.
+fn replaced(order: &Order, written: &Order) -> Option<String> {
+    let before = order.metadata.resource_version.clone();
+    before.filter(|before| written.metadata.resource_version.as_ref() != Some(before))
+}
+
 /// Writes the status on the version that was decided on.
 async fn write(order: &Order, status: &OrderStatus, world: &World) -> Result<Order, Error> {
     let name = order.name_any();
@@ -183,11 +195,19 @@ async fn write(order: &Order, status: &OrderStatus, world: &World) -> Result<Ord
     let mut desired = order.clone();
     desired.status = Some(status.clone());
     world
-        .patiently("write the status of the order", api.replace_status(&name, &PostParams::default(), &desired))
+        .patiently(
+            "write the status of the order",
+            api.replace_status(&name, &PostParams::default(), &desired),
+        )
         .await
 }
 
-async fn ask_quotation(order: &Order, id: &str, policy: &Policy, world: &World) -> Result<Quotation, AskError> {
+async fn ask_quotation(
+    order: &Order,
+    id: &str,
+    policy: &Policy,
+    world: &World,
+) -> Result<Quotation, AskError> {
     let spec = &order.spec;
     let quote = Quote { currency: policy.currency, items: spec.items.clone(), coupon: spec.coupon.clone() };
     let customer = CheckCustomer { id: spec.customer.id.clone(), email: spec.customer.email.clone() };
@@ -214,10 +234,12 @@ async fn wait_for_quotation(
 ) -> Result<Action, Error> {
     let mut told = status.clone();
     told.reason = Some("WaitingForServices".to_owned());
-    told.message = Some(format!("The order cannot be quoted yet, it is tried again: {error}.").chars().take(1024).collect());
+    told.message = Some(
+        format!("The order cannot be quoted yet, it is tried again: {error}.").chars().take(1024).collect(),
+    );
     if order.status.as_ref().and_then(|status| status.reason.as_deref()) != told.reason.as_deref() {
-        write(order, &told, &controller.world).await?;
-        controller.memory.change(uid, |memory| memory.replaced.clone_from(&order.metadata.resource_version));
+        let written = write(order, &told, &controller.world).await?;
+        controller.memory.change(uid, |memory| memory.replaced = replaced(order, &written));
     }
     Err(Error::new("ask catalog, accounts and orders about the order", Failed::Ask(error)))
 }

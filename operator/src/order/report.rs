@@ -13,7 +13,7 @@ pub(crate) fn complete(status: &mut OrderStatus, situation: &Situation<'_>) {
     let generation = situation.order.metadata.generation;
     status.observed_generation = generation;
     let payment = situation.payment.map(PaymentView::of);
-    status.payment = payment.and_then(|payment| payment.latest).map(|phase| phase.as_str().to_owned());
+    status.payment = payment.and_then(|payment| payment.of_attempt).map(|phase| phase.as_str().to_owned());
     let shipment_status = situation.shipment.and_then(|shipment| shipment.status.as_ref());
     status.tracking = shipment_status.and_then(|shipment| shipment.tracking_number.clone());
     let Some(phase) = status.phase else { return };
@@ -52,7 +52,12 @@ fn accepted(phase: OrderPhase, status: &OrderStatus) -> Claim {
         return claim("Accepted", ConditionStatus::False, reason, "The order was refused.");
     }
     if status.total.is_none() {
-        return claim("Accepted", ConditionStatus::False, "NotQuoted", "The order ended before it was quoted.");
+        return claim(
+            "Accepted",
+            ConditionStatus::False,
+            "NotQuoted",
+            "The order ended before it was quoted.",
+        );
     }
     claim("Accepted", ConditionStatus::True, "Quoted", "Every line has a price.")
 }
@@ -85,15 +90,19 @@ fn stock_reserved(phase: OrderPhase, reservation: Option<ReservationView<'_>>) -
 }
 
 fn paid(payment: Option<PaymentView<'_>>) -> Claim {
-    let Some(phase) = payment.and_then(|payment| payment.latest) else {
+    let Some(phase) = payment.and_then(|payment| payment.of_attempt) else {
         return claim("Paid", ConditionStatus::False, "NotPaid", "Nothing was charged.");
     };
     let (holds, message) = match phase {
         PaymentPhase::Captured => (ConditionStatus::True, "The money is taken."),
         PaymentPhase::Authorized => (ConditionStatus::True, "The money is promised and taken on dispatch."),
-        PaymentPhase::Unknown => (ConditionStatus::Unknown, "The provider is asked whether the money was taken."),
+        PaymentPhase::Unknown => {
+            (ConditionStatus::Unknown, "The provider is asked whether the money was taken.")
+        }
         PaymentPhase::Pending => (ConditionStatus::False, "The provider has not answered yet."),
-        PaymentPhase::ActionRequired => (ConditionStatus::False, "The customer has to confirm with their bank."),
+        PaymentPhase::ActionRequired => {
+            (ConditionStatus::False, "The customer has to confirm with their bank.")
+        }
         PaymentPhase::Declined => (ConditionStatus::False, "The provider declined."),
         PaymentPhase::Voided => (ConditionStatus::False, "Nothing was charged, and nothing can be any more."),
         PaymentPhase::Refunded => (ConditionStatus::False, "The money went back to the customer."),

@@ -31,7 +31,10 @@ pub(crate) fn reserved(draft: &mut Draft<'_>) -> Step {
     };
     if draft.is_suspended() {
         return Rest::default()
-            .because("Suspended", "The order is suspended: the goods are held, the payment waits until it is resumed.")
+            .because(
+                "Suspended",
+                "The order is suspended: the goods are held, the payment waits until it is resumed.",
+            )
             .step();
     }
     with_firm_hold(draft, || {

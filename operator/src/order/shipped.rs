@@ -2,69 +2,99 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use resources::{CompleteOn, OrderPhase, ReservationDesired, ReservationPhase, ShipmentPhase};
 
 use super::draft::Draft;
 use super::plan::{Effect, Move, Rest, Step};
+use super::view::is_direct;
 
 /// How long inventory may take to hear of `order.shipped` before it is commanded.
 const COMMIT_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) fn shipped(draft: &mut Draft<'_>) -> Step {
-    let Some(phase) = draft.shipment().and_then(|shipment| shipment.latest) else {
-        return Rest::default().step();
+    let Some(shipment) = draft.shipment() else {
+        // The child is gone; the carrier's word is still to be had.
+        return travelling(draft, [draft.book(1)]).step();
     };
     let dispatched_is_enough = draft.situation.policy.complete_on == CompleteOn::Dispatch;
-    let goods = match phase {
-        ShipmentPhase::Lost | ShipmentPhase::Returned => return lost(phase),
-        ShipmentPhase::Delivered => Some("The customer has the goods. Thank you."),
-        ShipmentPhase::Exception if !dispatched_is_enough => None,
-        ShipmentPhase::InTransit | ShipmentPhase::OutForDelivery | ShipmentPhase::Exception => {
-            dispatched_is_enough.then_some("The carrier has the goods, which completes the order.")
+    let completes = match shipment.latest {
+        Some(phase @ (ShipmentPhase::Lost | ShipmentPhase::Returned)) if !dispatched_is_enough => {
+            return lost(phase);
         }
-        ShipmentPhase::Pending | ShipmentPhase::Booked | ShipmentPhase::Rejected | ShipmentPhase::Cancelled => None,
+        Some(ShipmentPhase::Delivered) => Some("The customer has the goods. Thank you."),
+        Some(
+            ShipmentPhase::InTransit
+            | ShipmentPhase::OutForDelivery
+            | ShipmentPhase::Exception
+            | ShipmentPhase::Lost
+            | ShipmentPhase::Returned,
+        ) => dispatched_is_enough.then_some("The carrier has the goods, which completes the order."),
+        Some(
+            ShipmentPhase::Pending
+            | ShipmentPhase::Booked
+            | ShipmentPhase::Rejected
+            | ShipmentPhase::Cancelled,
+        )
+        | None => None,
     };
-    match goods {
-        Some(message) => with_committed_stock(draft, || Move::to(OrderPhase::Completed, None, message)),
-        None if phase == ShipmentPhase::Exception => {
-            let why = draft.shipment().and_then(|shipment| shipment.message);
-            let why = why.unwrap_or("The carrier reports a problem with the parcel.");
-            Rest::wanting(refusal(draft)).because("ShipmentProblem", format!("{why} The carrier is working on it.")).step()
-        }
-        None if draft.spec().cancel.is_some() || draft.is_deleted() => Rest::wanting(refusal(draft))
-            .because("CancelRefused", "The parcel is on its way and cannot be stopped: send it back once it is there.")
-            .step(),
-        None => Rest::default().because("InTransit", "The carrier has the goods.").step(),
+    if let Some(message) = completes {
+        return completed(draft, message);
     }
+    let asked_again = is_direct(draft.situation.shipment).then(|| draft.book(shipment.spec.attempt));
+    let rest = travelling(draft, asked_again);
+    if shipment.latest == Some(ShipmentPhase::Exception) {
+        let why = shipment.message.unwrap_or("The carrier reports a problem with the parcel.");
+        return rest.because("ShipmentProblem", format!("{why} The carrier is working on it.")).step();
+    }
+    if draft.spec().cancel.is_some() || draft.is_deleted() {
+        let message = "The parcel is on its way and cannot be stopped: send it back once it is there.";
+        return rest.meanwhile("CancelRefused", message).step();
+    }
+    rest.meanwhile("InTransit", "The carrier has the goods.").step()
 }
 
-/// An Event says once why a wish to stop changes nothing.
+/// On the way: the ledger is brought up to it, and a wish to stop is answered.
+fn travelling(draft: &Draft<'_>, effects: impl IntoIterator<Item = Effect>) -> Rest {
+    let (commit, look_again) = commit(draft);
+    Rest::wanting(effects.into_iter().chain(commit).chain(refusal(draft))).until(look_again)
+}
+
+/// An Event says once why a wish to stop changes nothing; the generation tells whether it was said.
 fn refusal(draft: &Draft<'_>) -> Option<Effect> {
     let wished = draft.spec().cancel.is_some() || draft.is_deleted();
-    let told = draft.status.reason.as_deref() == Some("CancelRefused");
-    (wished && !told).then(|| super::words::cancel_refused(OrderPhase::Shipped))
+    (wished && draft.is_edited()).then(|| super::words::cancel_refused(OrderPhase::Shipped))
 }
 
 fn lost(phase: ShipmentPhase) -> Step {
-    let message = match phase {
-        ShipmentPhase::Returned => "The parcel came back; the money goes back to the customer.",
-        _ => "The carrier has lost the parcel; the money goes back to the customer.",
+    let message = if phase == ShipmentPhase::Returned {
+        "The parcel came back; the money goes back to the customer."
+    } else {
+        "The carrier has lost the parcel; the money goes back to the customer."
     };
     Move::compensate(OrderPhase::Failed, "ShippingFailed", message)
 }
 
-/// Goes on by `then` once the ledger says that the goods have left.
-pub(crate) fn with_committed_stock(draft: &Draft<'_>, then: impl FnOnce() -> Step) -> Step {
-    let Some(reservation) = draft.reservation() else { return then() };
+/// Completed once the ledger says that the goods have left.
+fn completed(draft: &Draft<'_>, message: &str) -> Step {
+    if draft.reservation().and_then(|reservation| reservation.latest) == Some(ReservationPhase::Committed) {
+        return Move::to(OrderPhase::Completed, None, message);
+    }
+    travelling(draft, [])
+        .meanwhile("CommittingStock", "The goods are there; the stock ledger is being brought up to it.")
+        .step()
+}
+
+/// The command to commit the stock, when inventory has not done so on `order.shipped`; or when to look again.
+fn commit(draft: &Draft<'_>) -> (Option<Effect>, Option<Timestamp>) {
+    let commit = || Some(draft.reservation_to(ReservationDesired::Committed));
+    let Some(reservation) = draft.reservation() else { return (commit(), None) };
     if reservation.latest == Some(ReservationPhase::Committed) {
-        return then();
+        return (None, None);
+    }
+    if reservation.spec.desired != ReservationDesired::Held {
+        return (is_direct(draft.situation.reservation).then(commit).flatten(), None);
     }
     let overdue = draft.due(COMMIT_WITHIN);
-    let commanded = reservation.spec.desired != ReservationDesired::Held;
-    let effects =
-        (draft.is_past(overdue) && !commanded).then(|| draft.reservation_to(ReservationDesired::Committed));
-    Rest::wanting(effects)
-        .until(overdue.filter(|_| !commanded))
-        .because("CommittingStock", "The goods are there; the stock ledger is being brought up to it.")
-        .step()
+    if draft.is_past(overdue) { (commit(), None) } else { (None, overdue) }
 }

@@ -11,7 +11,13 @@ pub(crate) fn stuck(draft: &mut Draft<'_>) -> Step {
     let step = if draft.status.compensation.is_some() {
         compensating(draft)
     } else {
-        let before = draft.status.history.iter().rev().map(|entry| entry.phase).find(|phase| *phase != OrderPhase::Stuck);
+        let before = draft
+            .status
+            .history
+            .iter()
+            .rev()
+            .map(|entry| entry.phase)
+            .find(|phase| *phase != OrderPhase::Stuck);
         before.map_or_else(|| Rest::default().step(), |phase| step_in(phase, draft))
     };
     match step {
@@ -21,6 +27,7 @@ pub(crate) fn stuck(draft: &mut Draft<'_>) -> Step {
             rest.because = None;
             Step::Rest(rest)
         }
-        other => other,
+        Step::Go(next) => Step::Go(next),
+        Step::Ask => Step::Ask,
     }
 }

@@ -1,8 +1,8 @@
 //! Children as a decision sees them: a phase counts only when it answers the present spec.
 
 use resources::{
-    Payment, PaymentPhase, PaymentSpec, ReservationPhase, Shipment, ShipmentPhase, ShipmentSpec, StockReservation,
-    StockReservationSpec,
+    Payment, PaymentPhase, PaymentSpec, ReservationPhase, Shipment, ShipmentPhase, ShipmentSpec,
+    StockReservation, StockReservationSpec,
 };
 
 /// A reservation and what is known of it.
@@ -37,6 +37,8 @@ pub(crate) struct PaymentView<'a> {
     /// The answer to the present spec and attempt.
     pub(crate) answer: Option<PaymentPhase>,
     pub(crate) latest: Option<PaymentPhase>,
+    /// The last report, if it is of the present attempt.
+    pub(crate) of_attempt: Option<PaymentPhase>,
     pub(crate) message: Option<&'a str>,
 }
 
@@ -49,6 +51,7 @@ impl<'a> PaymentView<'a> {
             spec: &child.spec,
             answer: latest.filter(|_| answered),
             latest,
+            of_attempt: status.filter(|status| status.attempt == child.spec.attempt).and(latest),
             message: status.and_then(|status| status.message.as_deref()),
         }
     }
@@ -97,6 +100,11 @@ impl<'a> ShipmentView<'a> {
         self.latest.is_some_and(ShipmentPhase::has_left)
     }
 
+    /// True when there is no label any more, for certain, and there will be none.
+    pub(crate) fn is_void(&self) -> bool {
+        !self.is_wanted() && matches!(self.answer, Some(ShipmentPhase::Cancelled | ShipmentPhase::Rejected))
+    }
+
     /// True when the present spec wants the goods to travel.
     pub(crate) fn is_wanted(&self) -> bool {
         match self.spec.desired {
@@ -104,4 +112,9 @@ impl<'a> ShipmentView<'a> {
             resources::ShipmentDesired::Cancelled => false,
         }
     }
+}
+
+/// True of a child that exists at its service alone: the effect asks for it again, as no watch tells of it.
+pub(crate) fn is_direct<C: kube::Resource>(child: Option<&C>) -> bool {
+    child.is_some_and(|child| child.meta().uid.is_none())
 }

@@ -1,9 +1,10 @@
 //! The specs of children: what the operator may want of each.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use resources::{
-    Capture, PaymentDesired, PaymentSpec, ReservationDesired, ShipmentDesired, ShipmentSpec, StockReservationSpec,
+    Capture, PaymentDesired, PaymentSpec, ReservationDesired, ShipmentDesired, ShipmentSpec,
+    StockReservationSpec,
 };
 
 use super::draft::Draft;

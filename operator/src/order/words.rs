@@ -7,7 +7,11 @@ use super::plan::{Effect, Tell};
 
 /// Why an order that was undone has ended.
 pub(crate) fn ended(draft: &Draft<'_>, compensation: &Compensation) -> String {
-    let refunded = draft.situation.payment.and_then(|payment| payment.status.as_ref()).and_then(|status| status.refunded);
+    let refunded = draft
+        .situation
+        .payment
+        .and_then(|payment| payment.status.as_ref())
+        .and_then(|status| status.refunded);
     let money = match refunded {
         Some(refunded) if !refunded.is_zero() => format!("{refunded} went back to the customer."),
         Some(_) | None => "The customer was charged nothing.".to_owned(),
@@ -57,14 +61,38 @@ pub(crate) fn tell(phase: OrderPhase, reason: Option<&str>, message: &str) -> Op
     Some(Tell { warning, reason: reason.unwrap_or(default).to_owned(), note: message.to_owned() })
 }
 
+/// What an order says of itself when it goes on in its phase after a rest.
+pub(crate) fn goes_on(phase: OrderPhase) -> &'static str {
+    match phase {
+        OrderPhase::Placed => "The order is placed; the goods are being set aside.",
+        OrderPhase::Reserved => "The goods are set aside; payment is being made.",
+        OrderPhase::AwaitingPayment => {
+            "The payment has not been made: set another spec.payment.method, or raise spec.payment.retry."
+        }
+        OrderPhase::Paid => "The order is paid; a parcel is being booked.",
+        OrderPhase::Shipped => "The carrier has the goods.",
+        OrderPhase::Compensating => "What was done for the order is being undone.",
+        OrderPhase::Stuck => "The order needs a person to look at it.",
+        OrderPhase::Completed | OrderPhase::Rejected | OrderPhase::Failed | OrderPhase::Cancelled => {
+            "The order has ended."
+        }
+    }
+}
+
 /// What an order says of itself when a phase takes too long.
 pub(crate) fn overdue(phase: OrderPhase) -> (&'static str, &'static str) {
     match phase {
-        OrderPhase::Placed => ("StockOverdue", "Inventory has not answered in time; it is asked again and again."),
-        OrderPhase::Reserved => ("PaymentOverdue", "Payment has not answered in time; it is asked again and again."),
+        OrderPhase::Placed => {
+            ("StockOverdue", "Inventory has not answered in time; it is asked again and again.")
+        }
+        OrderPhase::Reserved => {
+            ("PaymentOverdue", "Payment has not answered in time; it is asked again and again.")
+        }
         OrderPhase::Paid => ("DispatchOverdue", "The carrier has not collected the goods in time."),
         OrderPhase::Shipped => ("DeliveryOverdue", "The carrier has not delivered in time."),
-        OrderPhase::Compensating => ("UndoOverdue", "Undoing takes longer than it should; it is tried again and again."),
+        OrderPhase::Compensating => {
+            ("UndoOverdue", "Undoing takes longer than it should; it is tried again and again.")
+        }
         OrderPhase::AwaitingPayment
         | OrderPhase::Completed
         | OrderPhase::Rejected

@@ -1,6 +1,6 @@
 //! `Payment` as a child: how its wish is sent, and when it counts as answered.
 
-use resources::{OrderReference, PaymentPhase, Payment, PaymentSpec, PaymentStatus};
+use resources::{OrderReference, Payment, PaymentPhase, PaymentSpec, PaymentStatus};
 
 use crate::child::Child;
 

@@ -1,6 +1,8 @@
 //! `StockReservation` as a child: how its wish is sent, and when it counts as answered.
 
-use resources::{OrderReference, ReservationPhase, StockReservation, StockReservationSpec, StockReservationStatus};
+use resources::{
+    OrderReference, ReservationPhase, StockReservation, StockReservationSpec, StockReservationStatus,
+};
 
 use crate::child::Child;
 

@@ -1,6 +1,6 @@
 //! `Shipment` as a child: how its wish is sent, and when it counts as answered.
 
-use resources::{OrderReference, ShipmentPhase, Shipment, ShipmentSpec, ShipmentStatus};
+use resources::{OrderReference, Shipment, ShipmentPhase, ShipmentSpec, ShipmentStatus};
 
 use crate::child::Child;
 

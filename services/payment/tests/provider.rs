@@ -1,12 +1,12 @@
 //! The service against a provider over HTTP: every method of the sandbox, its faults and its webhooks, held against its
 //! books.
-#![allow(clippy::unwrap_used, reason = "a helper of tests fails by panicking, as tests do")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of tests fails by panicking, as tests do")]
 
 mod world;
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chassis::worklist::Work;
 use payment::Settings;
@@ -17,6 +17,7 @@ use payment::stripe::Stripe;
 use resources::PaymentDesired::{self, Authorized, Cancelled, Captured, Refunded};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use world::{SECRET, World, command, work_until};
@@ -33,6 +34,20 @@ struct Town {
     _folder: TempDir,
 }
 
+/// Waits until the sandbox answers; false when it has ended instead.
+async fn is_up(client: &reqwest::Client, address: &str, running: &JoinHandle<anyhow::Result<()>>) -> bool {
+    let health = format!("http://{address}/health");
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(20) {
+        let answers = client.get(&health).send().await.is_ok();
+        if running.is_finished() || answers {
+            return !running.is_finished();
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the sandbox does not answer within 20 s");
+}
+
 fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
@@ -42,26 +57,30 @@ impl Town {
         let world = World::open().await;
         let url = world.serve().await;
         let folder = tempfile::tempdir().unwrap();
-        let address = free_address();
-        let settings = sandbox::Settings {
-            stripe_addr: address.clone(),
-            carrier_addr: free_address(),
-            smtp_addr: free_address(),
-            mailbox_addr: free_address(),
-            data: folder.path().to_owned(),
-            delivery: "5s".into(),
-            webhook_url: webhooks.then_some(url),
-            stripe_key: "sk_test".into(),
-            stripe_webhook_secret: SECRET.into(),
-            carrier_key: "ez_test".into(),
-            carrier_webhook_secret: "hook_test".into(),
-        };
-        let stop = CancellationToken::new();
-        tokio::spawn(sandbox::run(settings, stop.clone()));
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let health = format!("http://{address}/health");
-        while client.get(&health).send().await.is_err() {
-            tokio::task::yield_now().await;
+        let stop = CancellationToken::new();
+        let mut address = String::new();
+        // A port that was free may be taken by the time the sandbox listens: then others are tried.
+        for attempt in 0.. {
+            assert!(attempt < 20, "no free ports");
+            address = free_address();
+            let settings = sandbox::Settings {
+                stripe_addr: address.clone(),
+                carrier_addr: free_address(),
+                smtp_addr: free_address(),
+                mailbox_addr: free_address(),
+                data: folder.path().to_owned(),
+                delivery: "5s".into(),
+                webhook_url: webhooks.then(|| url.clone()),
+                stripe_key: "sk_test".into(),
+                stripe_webhook_secret: SECRET.into(),
+                carrier_key: "ez_test".into(),
+                carrier_webhook_secret: "hook_test".into(),
+            };
+            let running = tokio::spawn(sandbox::run(settings, stop.clone()));
+            if is_up(&client, &address, &running).await {
+                break;
+            }
         }
         let provider = Arc::new(stripe(&address, "sk_test"));
         let engine = world.engine(provider.clone());
@@ -292,7 +311,7 @@ async fn a_provider_that_is_down_is_waited_for() {
     let due = tokio::time::timeout(Duration::from_secs(20), town.until("Captured"));
     let back = async {
         while town.world.payment(&town.order).await.attempts[0].failures < 2 {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         town.faults(json!({"down": false})).await;
     };

@@ -214,6 +214,7 @@ impl Change<'_> {
             Call::Search => {
                 self.attempt.searched_at = Some(self.now);
                 self.attempt.must_search = false;
+                self.attempt.asked = None;
                 self.attempt.failures = 0;
                 self.attempt.outage = None;
             }

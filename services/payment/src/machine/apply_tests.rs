@@ -289,6 +289,17 @@ fn news_that_come_while_the_provider_is_asked_are_asked_about_again() {
 }
 
 #[test]
+fn news_of_an_intent_that_is_not_known_are_looked_for_once() {
+    let mut world = World::after(Captured, &[(Call::Create, refused("resource_missing", None))]);
+    world.payment.as_mut().unwrap().attempts[0].asked = Some("evt_1".into());
+    world.answer(Call::Search, Observation::NoIntent);
+    assert_eq!((phase(&world), world.step()), (PaymentPhase::Declined, Step::Nothing));
+    world.payment.as_mut().unwrap().attempts[0].asked = Some("evt_2".into());
+    world.answer(Call::Search, shows(IntentStatus::Succeeded));
+    assert_eq!(phase(&world), PaymentPhase::Captured);
+}
+
+#[test]
 fn a_lost_capture_that_did_not_happen_is_made_again_a_little_later() {
     let mut world = created(Authorized);
     world.answer(Call::Confirm, shows(IntentStatus::RequiresCapture));

@@ -126,6 +126,13 @@ pub fn next_step(payment: &Payment, now: Timestamp) -> Step {
 
 /// The call that brings an attempt nearer to its goal, due at its `next_at`.
 fn call_for(attempt: &Attempt, goal: Goal, now: Timestamp) -> Option<Call> {
+    let call = call_by_stage(attempt, goal, now)?;
+    // News of an intent whose id is not known: it is looked for.
+    let unknown = call == Call::Retrieve && attempt.intent.is_none();
+    Some(if unknown { Call::Search } else { call })
+}
+
+fn call_by_stage(attempt: &Attempt, goal: Goal, now: Timestamp) -> Option<Call> {
     let asked = attempt.asked.is_some();
     match (goal, attempt.stage) {
         // Money that comes after the end is asked about too.

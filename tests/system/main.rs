@@ -1,0 +1,27 @@
+//! The whole system on the real stack: Kubernetes' API, JetStream, Postgres, and the outside world over HTTP and SMTP.
+//!
+//! Each test has a namespace and articles of its own, so that all of them run at once on one stack.
+#![cfg(test)]
+
+mod archive;
+mod cancel;
+mod delete;
+mod happy;
+mod imports;
+mod leadership;
+mod messages;
+mod names;
+mod payment;
+mod provider;
+mod refusals;
+mod rejected;
+mod settings;
+mod shipping;
+mod stages;
+mod stock;
+mod suspend;
+mod unchangeable;
+mod webhooks;
+
+/// What a test answers.
+type Tested = anyhow::Result<()>;
