@@ -6,9 +6,11 @@
 mod archive;
 mod cancel;
 mod delete;
+mod events;
 mod happy;
 mod imports;
 mod leadership;
+mod mails;
 mod messages;
 mod names;
 mod payment;

@@ -119,10 +119,11 @@ fn wrong() -> Vec<(&'static str, &'static str, Value, &'static str)> {
 fn with(mut order: Value, pointer: &str, value: Value) -> anyhow::Result<Value> {
     let (parent, field) = pointer.rsplit_once('/').context("a pointer")?;
     let parent = order.pointer_mut(parent).and_then(Value::as_object_mut).context("a parent")?;
-    match value {
-        Value::Null => parent.remove(field),
-        value => parent.insert(field.to_owned(), value),
-    };
+    if value.is_null() {
+        parent.remove(field);
+    } else {
+        parent.insert(field.to_owned(), value);
+    }
     Ok(order)
 }
 

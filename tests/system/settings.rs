@@ -27,7 +27,6 @@ async fn a_missing_or_wrong_setting_stops_the_start_with_its_name_its_fault_and_
         ("operator", "KUBECONFIG", Some("/no/such/kubeconfig"), vec!["for example"]),
         ("operator", "HTTP_ADDR", Some("8080"), vec!["8080"]),
         ("operator", "OPERATOR_CONCURRENCY", Some("0"), vec!["1..=1000"]),
-        ("operator", "WATCH_NAMESPACES", Some("Not_A_Namespace"), vec!["for example"]),
     ] {
         let mut program = Program::supercargo(&["run", role])
             .with("HTTP_ADDR", "127.0.0.1:0")

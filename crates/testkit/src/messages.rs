@@ -55,6 +55,45 @@ impl Stack {
         self.publish(event.event_type.subject(), headers, &event.data.to_string()).await
     }
 
+    /// The events on these subjects about one thing, an order or an article, as they are stored: headers and data.
+    ///
+    /// # Errors
+    /// When fewer than `count` come in time.
+    pub async fn events_about(
+        &self,
+        subjects: &str,
+        about: &str,
+        count: usize,
+    ) -> anyhow::Result<Vec<(HeaderMap, serde_json::Value)>> {
+        let events = self.jetstream.get_stream(streams::EVENTS).await.context("there is no EVENTS")?;
+        let config = OrderedConfig {
+            filter_subject: subjects.to_owned(),
+            deliver_policy: DeliverPolicy::All,
+            ..OrderedConfig::default()
+        };
+        let reader = events.create_consumer(config).await.context("failed to read the events")?;
+        let mut messages = reader.messages().await.context("failed to read the events")?;
+        let mut found = Vec::new();
+        let finding = async {
+            while found.len() < count {
+                let message =
+                    messages.next().await.context("the events ended")?.context("failed to read an event")?;
+                let headers = message.headers.clone().unwrap_or_default();
+                if headers.get("ce-subject").is_some_and(|subject| subject.as_str() == about) {
+                    found.push((
+                        headers,
+                        serde_json::from_slice(&message.payload).context("an event without JSON")?,
+                    ));
+                }
+            }
+            anyhow::Ok(())
+        };
+        tokio::time::timeout(Duration::from_secs(30), finding).await.with_context(|| {
+            format!("fewer than {count} events on {subjects} about {about} within 30 s")
+        })??;
+        Ok(found)
+    }
+
     /// The first dead letter of that consumer whose payload contains `mark`; waited for.
     ///
     /// # Errors

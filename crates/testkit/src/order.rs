@@ -81,6 +81,13 @@ impl OrderBuilder {
         self
     }
 
+    /// To this address.
+    #[must_use]
+    pub fn to(mut self, address: Address) -> Self {
+        self.spec.shipping_address = address;
+        self
+    }
+
     /// The quick way.
     #[must_use]
     pub fn express(mut self) -> Self {

@@ -45,7 +45,7 @@ pub(crate) fn compensating(draft: &mut Draft<'_>) -> Step {
     let rest = |effect, message: &str| wanting(effect).meanwhile(&compensation.reason, message).step();
     match label(draft) {
         Branch::Done => {}
-        Branch::Refused => return cancel_refused(),
+        Branch::Refused => return once_taken(draft, cancel_refused),
         Branch::Open(effect) => return rest(effect, "The label is being voided."),
         Branch::Failed(why) => return Move::to(OrderPhase::Stuck, Some("CancelFailed"), why),
     }

@@ -7,6 +7,8 @@
 //!
 //! # Guarantees
 //! - Effects run before the status that records them, and each is idempotent by an identity derived from the order id.
+//! - What an older phase would take for something else (undoing, a further attempt, taking promised money, archiving) is
+//!   done only once the resource tells the phase that wants it: a decision that is lost is made again the same.
 //! - A decision on a stale order is refused by the API server (409) and made again.
 //! - Every transition is announced, also those that are never written because their successor came soon.
 

@@ -4,6 +4,7 @@ use resources::OrderPhase::*;
 use resources::{PaymentPhase, ReservationPhase, ShipmentPhase};
 
 use super::super::Urgency;
+use super::super::memory::Recollection;
 use super::builders::{Case, at, order, order_in};
 
 const PHASES: [resources::OrderPhase; 11] = [
@@ -131,4 +132,18 @@ fn every_transition_says_when_it_was_and_what_it_costs() {
     let needed = order_in(Reserved).payment(PaymentPhase::Declined).decide();
     let payment = needed.transitions[0].data.payment.as_ref().unwrap();
     assert_eq!((payment.attempt, payment.pay_before), (1, Some(at(24 * 3600))));
+}
+
+#[test]
+fn what_a_leader_remembers_is_forgotten_when_another_went_another_way() {
+    let remembered = order_in(Paid).status.unwrap();
+    let memory = Recollection { status: Some(remembered.clone()), ..Recollection::default() };
+    let same_way = order_in(Reserved).status.unwrap();
+    assert_eq!(memory.newest(Some(&same_way)), remembered);
+    assert_eq!(memory.newest(None), remembered);
+    let mut other_way = same_way;
+    other_way.history.last_mut().unwrap().phase = Compensating;
+    assert_eq!(memory.newest(Some(&other_way)), other_way);
+    let further = order_in(Shipped).status.unwrap();
+    assert_eq!(memory.newest(Some(&further)), further);
 }

@@ -134,9 +134,11 @@ fn call_for(attempt: &Attempt, goal: Goal, now: Timestamp) -> Option<Call> {
 
 fn call_by_stage(attempt: &Attempt, goal: Goal, now: Timestamp) -> Option<Call> {
     let asked = attempt.asked.is_some();
+    // What was never met is asked for by the order id.
+    let ask = if attempt.intent.is_some() { Call::Retrieve } else { Call::Search };
     match (goal, attempt.stage) {
         // Money that comes after the end is asked about too.
-        (_, Stage::Void) => asked.then_some(Call::Retrieve),
+        (_, Stage::Void) => asked.then_some(ask),
         (_, Stage::Refunded) => None,
         (_, Stage::Unknown | Stage::Checking) => Some(Call::Retrieve),
         (_, Stage::Uncharged) => Some(Call::Cancel),
@@ -158,7 +160,7 @@ fn call_by_stage(attempt: &Attempt, goal: Goal, now: Timestamp) -> Option<Call> 
         (Goal::Take | Goal::Promise, Stage::ActionRequired) => Some(Call::Retrieve),
         (Goal::Take, Stage::Authorized) => Some(if asked { Call::Retrieve } else { Call::Capture }),
         (Goal::Promise, Stage::Authorized) | (Goal::Take | Goal::Promise, Stage::Declined) => {
-            asked.then_some(Call::Retrieve)
+            asked.then_some(ask)
         }
         (Goal::Take | Goal::Promise, Stage::Captured) => None,
     }
