@@ -29,6 +29,7 @@ pub(crate) fn items_are_fixed() -> Rule {
         "spec.items cannot change once the order is placed, unless it is Placed and suspended: cancel this order \
          (set spec.cancel.reason) and place another",
     )
+    .field_path(".spec.items")
 }
 
 pub(crate) fn customer_is_fixed() -> Rule {
@@ -36,6 +37,7 @@ pub(crate) fn customer_is_fixed() -> Rule {
         "spec.customer cannot change once the order is placed, unless it is Placed and suspended: cancel this order \
          (set spec.cancel.reason) and place another",
     )
+    .field_path(".spec.customer")
 }
 
 pub(crate) fn pricing_is_fixed() -> Rule {
@@ -43,6 +45,7 @@ pub(crate) fn pricing_is_fixed() -> Rule {
         "spec.coupon and spec.expectedTotal cannot change once the order is placed, unless it is Placed and \
          suspended: cancel this order (set spec.cancel.reason) and place another",
     )
+    .field_path(".spec.expectedTotal")
 }
 
 pub(crate) fn shipping_is_fixed() -> Rule {
@@ -55,6 +58,7 @@ pub(crate) fn shipping_is_fixed() -> Rule {
         "spec.shippingAddress and spec.shippingService cannot change once the order is paid: ask the carrier, or \
          cancel (set spec.cancel.reason) and place another",
     )
+    .field_path(".spec.shippingAddress")
 }
 
 pub(crate) fn payment_is_fixed() -> Rule {
@@ -63,11 +67,13 @@ pub(crate) fn payment_is_fixed() -> Rule {
             "spec.payment cannot change while a payment is under way or made: wait until the order is in \
          AwaitingPayment, then set another method or raise spec.payment.retry",
         )
+        .field_path(".spec.payment")
 }
 
 pub(crate) fn cancel_stays() -> Rule {
     Rule::new("!has(oldSelf.spec.cancel) || has(self.spec.cancel)")
         .message("spec.cancel cannot be taken back: place a new order instead")
+        .field_path(".spec.cancel")
 }
 
 pub(crate) fn sequence_never_falls() -> Rule {
@@ -78,6 +84,7 @@ pub(crate) fn sequence_never_falls() -> Rule {
     .message(
         "status.sequence cannot fall: this status was decided on an older state of the order, read it again",
     )
+    .field_path(".status.sequence")
 }
 
 /// A worker's report never replaces a newer one.
@@ -87,12 +94,14 @@ pub(crate) fn revision_never_falls() -> Rule {
          (has(self.status) && has(self.status.revision) && self.status.revision >= oldSelf.status.revision)",
     )
     .message("status.revision cannot fall: a newer report is already here, drop this one")
+    .field_path(".status.revision")
 }
 
 /// A child belongs to one order for ever.
 pub(crate) fn order_reference_is_fixed() -> Rule {
     Rule::new("self.spec.orderRef == oldSelf.spec.orderRef")
         .message("spec.orderRef cannot change: a child belongs to one order for ever")
+        .field_path(".spec.orderRef")
 }
 
 /// Attempts only count up, and an undone attempt is not revived: going on takes a new attempt.
@@ -104,4 +113,5 @@ pub(crate) fn attempts_only_rise(undone: &str) -> Rule {
     .message(
         "spec.attempt cannot fall, and an undone attempt cannot be revived: raise spec.attempt for a new one",
     )
+    .field_path(".spec.attempt")
 }

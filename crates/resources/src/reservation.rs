@@ -55,6 +55,7 @@ fn released_is_final() -> kube::core::Rule {
          (oldSelf.spec.desired == 'Committed' ? self.spec.desired != 'Held' : true)",
     )
     .message("spec.desired goes from Held to Committed to Released and never back: place a new order")
+    .field_path(".spec.desired")
 }
 
 /// What the operator wants of a reservation.
