@@ -21,7 +21,7 @@ mod world;
 
 use std::sync::Arc;
 
-use chassis::{Platform, Role};
+use chassis::{Platform, Role, SettingError};
 
 use crate::controllers::Scope;
 
@@ -43,7 +43,7 @@ pub struct Settings {
 /// Starts the operator: it stands by until it holds the Lease, then drives.
 ///
 /// # Errors
-/// None at present; what it depends on is waited for.
+/// When a setting is wrong; what it depends on is waited for.
 pub async fn start(settings: Settings, platform: Platform) -> anyhow::Result<Role> {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "laptop".to_owned());
     let identity = format!("{host}-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
@@ -54,6 +54,14 @@ pub async fn start(settings: Settings, platform: Platform) -> anyhow::Result<Rol
     };
     let named: Vec<String> =
         settings.watch_namespaces.iter().filter(|name| !name.is_empty()).cloned().collect();
+    if let Some(wrong) = named.iter().find(|name| !is_namespace(name)) {
+        return Err(SettingError {
+            name: "WATCH_NAMESPACES".into(),
+            fault: format!("names {wrong:?}, which is no name of a namespace"),
+            example: "shop-berlin,shop-paris".into(),
+        }
+        .into());
+    }
     let scopes: Vec<Scope> = if named.is_empty() {
         vec![scope(None)]
     } else {
@@ -63,4 +71,14 @@ pub async fn start(settings: Settings, platform: Platform) -> anyhow::Result<Rol
         settings.lease_namespace.unwrap_or_else(|| platform.kubernetes.default_namespace().to_owned());
     let leading = leadership::lead(platform, namespace, Arc::new(scopes), identity);
     Ok(Role::new("operator").doing("leadership", leading))
+}
+
+/// A label of RFC 1123, as names of namespaces are.
+fn is_namespace(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !name.is_empty()
+        && name.len() <= 63
+        && name.bytes().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
 }

@@ -1,5 +1,6 @@
 //! Consumers of the streams: each message is handled in one transaction, once for each business key.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use async_nats::jetstream::{self, AckKind};
 use async_trait::async_trait;
 use bytes::Bytes;
 use events::{Attributes, Command, CommandTarget, Event};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
@@ -247,7 +248,11 @@ impl<H: Handler> Worker<H> {
             tracing::info_span!("message", consumer, subject = message.subject, order, trace_id = trace);
         async {
             let outcome = match &attributes {
-                Ok(attributes) => self.handle_in_transaction(&message, &attributes.id).await,
+                // A panic is a failure of the message: it is tried again, then kept as a dead letter.
+                Ok(attributes) => AssertUnwindSafe(self.handle_in_transaction(&message, &attributes.id))
+                    .catch_unwind()
+                    .await
+                    .unwrap_or_else(|_| Err(HandleError::Failed(anyhow::anyhow!("its handler panicked")))),
                 Err(error) => Err(HandleError::Malformed(chain(error))),
             };
             let label = if outcome.is_ok() { "handled" } else { "failed" };

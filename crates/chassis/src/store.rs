@@ -40,7 +40,7 @@ impl Store {
     ) -> anyhow::Result<Self> {
         let url = platform.settings.database_url_of(service)?;
         let connections = platform.settings.database_connections;
-        let what = format!("the database of {service}");
+        let what = format!("the database of {service} at DATABASE_URL");
         wait_for(&what, &platform.stop, || Self::connect(&url, service, connections, migrator)).await
     }
 

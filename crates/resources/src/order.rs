@@ -257,6 +257,10 @@ pub struct OrderStatus {
     /// How far the order has come. Absent until it is quoted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<OrderPhase>,
+    /// The order id, by which every ledger, key and message knows the order; fixed by the first status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub order_id: Option<String>,
     /// How many transitions the order has made.
     #[serde(default)]
     pub sequence: i64,

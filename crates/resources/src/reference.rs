@@ -27,9 +27,18 @@ impl OrderReference {
 }
 
 /// The order id: the UID, or the annotation `supercargo.dev/order-id` where a restore set it.
+///
+/// The status keeps it from the first write on: an annotation that is changed later changes nothing, or ledgers would take
+/// the order for another one. An annotation that is no id counts as none.
 #[must_use]
 pub fn order_id(order: &Order) -> Option<String> {
-    order.annotations().get(ORDER_ID_ANNOTATION).cloned().or_else(|| order.meta().uid.clone())
+    let fixed = order.status.as_ref().and_then(|status| status.order_id.clone());
+    let restored = || order.annotations().get(ORDER_ID_ANNOTATION).filter(|id| is_order_id(id)).cloned();
+    fixed.or_else(restored).or_else(|| order.meta().uid.clone())
+}
+
+fn is_order_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// One line of a quote: an article, how many, and what they cost.

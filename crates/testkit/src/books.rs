@@ -45,7 +45,7 @@ pub struct Money {
 pub struct Parcel {
     /// Its id.
     pub id: String,
-    /// Our reference: the order id and the booking.
+    /// Our reference: the order id, and from the second booking on its number.
     pub reference: String,
     /// `pre_transit`, `in_transit`, `delivered`, …
     pub status: String,
@@ -91,7 +91,8 @@ impl Stack {
     pub async fn parcels(&self, order_id: &str) -> anyhow::Result<Vec<Parcel>> {
         let mut parcels = Vec::new();
         for booking in 1..=3 {
-            let reference = format!("{order_id}/{booking}");
+            // The first booking goes by the order id, later ones by their number too.
+            let reference = if booking == 1 { order_id.to_owned() } else { format!("{order_id}/{booking}") };
             let url = format!("{}/v2/shipments", self.addresses.carrier);
             let request = self.http.get(url).bearer_auth(&self.addresses.carrier_key);
             let answer =

@@ -60,9 +60,14 @@ fn pays_anew(draft: &Draft<'_>, payment: Option<PaymentView<'_>>) -> bool {
     let wanted = draft.spec().payment.as_ref();
     let Some(method) = wanted.and_then(|wanted| wanted.method.as_deref()) else { return false };
     let retry = wanted.map_or(0, |wanted| wanted.retry);
-    payment.is_none_or(|payment| {
-        !payment.is_wanted() || payment.spec.method.as_deref() != Some(method) || payment.spec.retry != retry
-    })
+    let Some(payment) = payment else {
+        // Only an order that named no method was not charged yet; otherwise the child is gone, as in a namespace that goes,
+        // and only a person's edit asks for another attempt.
+        let unnamed =
+            draft.status.history.last().and_then(|entry| entry.reason.as_deref()) == Some("MethodMissing");
+        return unnamed || draft.is_edited();
+    };
+    !payment.is_wanted() || payment.spec.method.as_deref() != Some(method) || payment.spec.retry != retry
 }
 
 fn after_void(draft: &Draft<'_>, payment: &PaymentView<'_>) -> Step {

@@ -9,6 +9,7 @@ use super::draft::Draft;
 use super::paid::once_taken;
 use super::plan::{Effect, Move, Rest, Step};
 use super::view::is_direct;
+use super::words::REFUND_FAILED;
 
 /// How far the undoing of one branch is.
 enum Branch {
@@ -78,8 +79,6 @@ fn cancel_refused() -> Step {
         "The parcel is on its way and cannot be stopped: send it back once it is there.",
     )
 }
-
-const REFUND_FAILED: &str = "The money could not be given back: a person has to do it at the provider.";
 
 fn label(draft: &Draft<'_>) -> Branch {
     let Some(shipment) = draft.shipment() else { return open(draft.cancel_label()) };

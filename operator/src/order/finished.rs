@@ -8,12 +8,19 @@ use resources::{
 
 use super::draft::Draft;
 use super::plan::{Effect, Rest, Step};
+use super::words;
 
 pub(crate) fn finished(draft: &mut Draft<'_>, phase: OrderPhase) -> Step {
     let mut effects = leftovers(draft, phase);
     effects.extend(refusal(draft, phase));
     let open = is_open(draft, phase);
     let due = archive_due(draft);
+    if draft.payment().is_some_and(|payment| payment.answer == Some(PaymentPhase::Failed)) {
+        // Money that came late and could not be given back: a person is needed, and the resource stays for them to see.
+        let told = draft.status.reason.as_deref() == Some(words::REFUND_FAILED_REASON);
+        effects.extend((!told).then(words::refund_failed));
+        return Rest::wanting(effects).because(words::REFUND_FAILED_REASON, words::REFUND_FAILED).step();
+    }
     if !open && draft.is_recorded() && (draft.is_deleted() || draft.is_past(due)) {
         effects.push(Effect::Archive);
         return Rest::wanting(effects).step();
@@ -88,5 +95,5 @@ fn is_open(draft: &Draft<'_>, phase: OrderPhase) -> bool {
 /// An Event says once why a wish to stop changes nothing; the generation tells whether it was said.
 fn refusal(draft: &Draft<'_>, phase: OrderPhase) -> Option<Effect> {
     let wished = draft.spec().cancel.is_some() && phase != OrderPhase::Cancelled;
-    (wished && draft.is_edited()).then(|| super::words::cancel_refused(phase))
+    (wished && draft.is_edited()).then(|| words::cancel_refused(phase))
 }

@@ -12,6 +12,7 @@ use super::view::{PaymentView, ReservationView, ShipmentView};
 pub(crate) fn complete(status: &mut OrderStatus, situation: &Situation<'_>) {
     let generation = situation.order.metadata.generation;
     status.observed_generation = generation;
+    status.order_id.get_or_insert_with(|| situation.id.to_owned());
     let payment = situation.payment.map(PaymentView::of);
     status.payment = payment.and_then(|payment| payment.of_attempt).map(|phase| phase.as_str().to_owned());
     let shipment_status = situation.shipment.and_then(|shipment| shipment.status.as_ref());

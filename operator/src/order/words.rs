@@ -32,6 +32,17 @@ pub(crate) fn ended(draft: &Draft<'_>, compensation: &Compensation) -> String {
     format!("{why} {money}")
 }
 
+/// Why an order needs a person for its money.
+pub(crate) const REFUND_FAILED_REASON: &str = "RefundFailed";
+/// The same as a sentence.
+pub(crate) const REFUND_FAILED: &str = "The money could not be given back; it is tried again from time to time, or a person does it at the provider.";
+
+/// Money that came after the end could not be given back.
+pub(crate) fn refund_failed() -> Effect {
+    let (reason, note) = (REFUND_FAILED_REASON.to_owned(), REFUND_FAILED.to_owned());
+    Effect::Tell(Tell { warning: true, reason, note })
+}
+
 /// A wish to stop came too late.
 pub(crate) fn cancel_refused(phase: OrderPhase) -> Effect {
     let note = if phase == OrderPhase::Shipped {

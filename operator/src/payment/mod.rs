@@ -32,8 +32,11 @@ impl Child for Payment {
 
     fn is_answered(&self) -> bool {
         let Some(status) = &self.status else { return false };
-        // An unknown outcome is asked for again and again, until it is known.
-        let open = matches!(status.phase, None | Some(PaymentPhase::Pending | PaymentPhase::Unknown));
+        // An unknown outcome is asked for until it is known, a refused refund until the money is back, also by hand.
+        let open = matches!(
+            status.phase,
+            None | Some(PaymentPhase::Pending | PaymentPhase::Unknown | PaymentPhase::Failed)
+        );
         !open && status.observed_generation == self.metadata.generation
     }
 }

@@ -100,7 +100,9 @@ fn checked(part: &ImportArticles) -> Result<Uuid, String> {
             "there is no part {number} of {parts}: count from 0, {MOST_PARTS} parts at most"
         ));
     }
-    if articles.is_empty() || articles.len() > MOST_ARTICLES {
+    // An empty last part is the word to begin: all others are staged, and nothing has taken effect before it.
+    let closing = *parts > 1 && number + 1 == *parts;
+    if (articles.is_empty() && !closing) || articles.len() > MOST_ARTICLES {
         return Err(format!(
             "part {number} has {} articles: send 1 to {MOST_ARTICLES} in each",
             articles.len()

@@ -369,9 +369,9 @@ impl Parcel {
     }
 }
 
-/// The carrier's reference of an attempt, and its idempotency key.
+/// The carrier's reference of an attempt, and its idempotency key: the order id, and from the second attempt on its number.
 pub(crate) fn reference(order_id: &str, attempt: u32) -> String {
-    format!("{order_id}/{attempt}")
+    if attempt <= 1 { order_id.to_owned() } else { format!("{order_id}/{attempt}") }
 }
 
 /// `duration` after `time`.

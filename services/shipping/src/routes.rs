@@ -125,6 +125,8 @@ async fn take(
 }
 
 fn parse_reference(reference: &str) -> Option<(&str, i64)> {
-    let (order_id, attempt) = reference.rsplit_once('/')?;
-    attempt.parse().ok().map(|attempt| (order_id, attempt))
+    match reference.rsplit_once('/') {
+        Some((order_id, attempt)) => attempt.parse().ok().map(|attempt| (order_id, attempt)),
+        None => Some((reference, 1)),
+    }
 }

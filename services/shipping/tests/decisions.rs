@@ -36,7 +36,7 @@ fn a_wish_for_delivery_is_booked_and_not_reported_until_there_is_an_outcome() {
     let parcel = after(&[deliver(1, 1)]);
     assert_eq!(next_step(&parcel, at(0)), Step::Book);
     assert!(!parcel.is_answered() && !parcel.has_something_to_say());
-    assert_eq!(parcel.reference(), "order-1/1");
+    assert_eq!(parcel.reference(), "order-1");
     let advance = observed(&begun(&parcel), &booked(&["pre_transit"]), 0);
     assert_eq!(phases(&advance), [Booked]);
     let status = advance.parcel.status();

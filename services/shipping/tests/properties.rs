@@ -261,7 +261,7 @@ impl World {
             }
         }
         for attempt in 1..5 {
-            let reference = format!("order-1/{attempt}");
+            let reference = if attempt <= 1 { "order-1".to_owned() } else { format!("order-1/{attempt}") };
             let count = |phase: ShipmentPhase| {
                 self.changes
                     .iter()

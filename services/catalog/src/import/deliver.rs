@@ -125,19 +125,25 @@ async fn deliver<S: Services>(services: &S, rows: Vec<Row>) -> anyhow::Result<Su
     let mut inventory = Asker::new(services, "inventory");
     inventory.ask_all(&counted(true, &Uuid::new_v4().to_string())).await.context("nothing was changed")?;
 
+    // The catalog holds all parts without effect; then inventory, which alone can still refuse (an order may have taken
+    // stock meanwhile), takes its own; then the catalog is told to begin. So a refusal changes nothing anywhere.
     let mut catalog = Asker::new(services, "catalog");
-    let import = numbered(parts(wanted), |part, parts, articles| ImportArticles {
+    let mut with_closing = parts(wanted);
+    with_closing.push(Vec::new());
+    let import = numbered(with_closing, |part, parts, articles| ImportArticles {
         import_id: import_id.clone(),
         part,
         parts,
         articles,
     });
-    let held = catalog.ask_until_complete(&import).await?;
-
-    let stock = inventory
-        .ask_until_complete(&counted(false, &import_id))
+    let (closing, staged) = import.split_last().context("an import has no parts")?;
+    catalog.ask_all(staged).await.context("nothing was changed")?;
+    let stock =
+        inventory.ask_until_complete(&counted(false, &import_id)).await.context("nothing was changed")?;
+    let held = catalog
+        .ask_until_complete(std::slice::from_ref(closing))
         .await
-        .context("the catalog holds the articles, and their stock is not set: import the file again")?;
+        .context("the stock is set, and the catalog does not hold the articles yet: import the file again")?;
     Ok(Summary {
         articles,
         created: held.created,
@@ -176,7 +182,7 @@ impl<'a, S: Services> Asker<'a, S> {
     {
         let last = self.ask_all(questions).await?;
         if !last.complete {
-            bail!("{} has {} parts and waits for more: import the file again", self.name, questions.len());
+            bail!("{} has not got every part and waits for more: import the file again", self.name);
         }
         Ok(last)
     }

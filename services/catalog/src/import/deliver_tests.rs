@@ -48,8 +48,9 @@ fn rows(count: usize) -> Vec<Row> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn inventory_is_asked_without_effect_then_the_catalog_and_then_inventory_take_it() {
+async fn the_catalog_begins_only_when_inventory_has_taken_its_part() {
     let script = Script::of([
+        Ok(json!({"complete": false, "created": 0, "changed": 0})),
         Ok(json!({"complete": false, "created": 0, "changed": 0})),
         Ok(json!({"complete": true, "created": 2, "changed": 1})),
         Ok(json!({"complete": true, "created": 2, "changed": 1})),
@@ -59,7 +60,9 @@ async fn inventory_is_asked_without_effect_then_the_catalog_and_then_inventory_t
     assert_eq!(summary.to_string(), "4 articles: 2 new, 1 changed, 1 as before; stock of 3 set");
     let asked = script.asked();
     let subjects: Vec<&str> = asked.iter().map(|(subject, _)| *subject).collect();
-    assert_eq!(subjects, ["inventory.count", "catalog.import", "inventory.count"]);
+    assert_eq!(subjects, ["inventory.count", "catalog.import", "inventory.count", "catalog.import"]);
+    assert_eq!((&asked[1].1["parts"], &asked[3].1["part"]), (&json!(2), &json!(1)));
+    assert_eq!(asked[3].1["articles"], json!([]));
     assert_eq!((&asked[0].1["dryRun"], &asked[2].1["dryRun"]), (&json!(true), &json!(false)));
     assert_eq!(asked[1].1["importId"], asked[2].1["importId"]);
     assert_ne!(asked[0].1["importId"], asked[2].1["importId"]);
@@ -78,6 +81,17 @@ async fn what_inventory_refuses_never_reaches_the_catalog() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_inventory_refuses_at_the_last_moment_takes_no_effect_in_the_catalog() {
+    let incomplete = || Ok(json!({"complete": false, "created": 0, "changed": 0}));
+    let script = Script::of([incomplete(), incomplete(), Err("7 pieces of A0 are reserved")]);
+    let error = format!("{:#}", deliver(&script, rows(1)).await.unwrap_err());
+    assert_eq!(error, "nothing was changed: inventory refuses: 7 pieces of A0 are reserved");
+    let imports: Vec<(&str, Value)> =
+        script.asked().into_iter().filter(|(subject, _)| *subject == "catalog.import").collect();
+    assert_eq!(imports.len(), 1, "the part that begins the import was not sent");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_asked_for_again_under_the_same_import() {
     let complete = || Ok(json!({"complete": true, "created": 1, "changed": 0}));
     let script = Script::of([complete(), Err(AWAY), Err(AWAY), complete()]);
@@ -88,8 +102,10 @@ async fn a_lost_answer_is_asked_for_again_under_the_same_import() {
         .filter(|(subject, _)| *subject == "catalog.import")
         .map(|(_, asked)| asked)
         .collect();
-    assert_eq!(imports.len(), 3);
-    assert!(imports.iter().all(|asked| *asked == imports[0]));
+    let (closing, staged) = imports.split_last().unwrap();
+    assert_eq!(staged.len(), 3);
+    assert!(staged.iter().all(|asked| *asked == staged[0]));
+    assert_eq!(closing["importId"], staged[0]["importId"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,16 +134,21 @@ async fn large_files_go_in_parts_and_take_effect_with_the_last() {
     };
     assert_eq!(
         imports.iter().map(shape).collect::<Vec<_>>(),
-        [(json!(0), json!(3), 500), (json!(1), json!(3), 500), (json!(2), json!(3), 201)]
+        [
+            (json!(0), json!(4), 500),
+            (json!(1), json!(4), 500),
+            (json!(2), json!(4), 201),
+            (json!(3), json!(4), 0)
+        ]
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_import_that_is_not_complete_in_the_end_is_an_error() {
     let incomplete = || Ok(json!({"complete": false, "created": 0, "changed": 0}));
-    let script = Script::of([incomplete(), incomplete()]);
-    let error = deliver(&script, rows(1)).await.unwrap_err().to_string();
-    assert!(error.contains("catalog has 1 parts and waits for more"), "{error}");
+    let script = Script::of([incomplete(), incomplete(), incomplete()]);
+    let error = format!("{:#}", deliver(&script, rows(1)).await.unwrap_err());
+    assert!(error.contains("inventory has not got every part"), "{error}");
 }
 
 #[test]
