@@ -5,6 +5,7 @@
 
 mod archive;
 mod cancel;
+mod deadlines;
 mod delete;
 mod events;
 mod happy;
@@ -17,6 +18,7 @@ mod payment;
 mod provider;
 mod refusals;
 mod rejected;
+mod rows;
 mod settings;
 mod shipping;
 mod stages;

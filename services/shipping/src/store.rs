@@ -242,7 +242,8 @@ pub(crate) async fn hint_in_tx(
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
     let hinted = sqlx::query(
-        "UPDATE shipments s SET track_at = LEAST(COALESCE(s.track_at, $3), $3)
+        // A hint always means now: an older one may be being served by an answer that does not know this step yet.
+        "UPDATE shipments s SET track_at = $3
          WHERE s.order_id = $1 AND s.attempt = $2
              AND (s.phase IS NULL OR s.phase IN ('Booked', 'InTransit', 'OutForDelivery', 'Exception'))
              AND NOT EXISTS (SELECT FROM tracking t WHERE t.order_id = $1 AND t.attempt = $2 AND t.status = $4
