@@ -42,6 +42,10 @@ need_basics() {
 
 # prepare_state: the state folder, which ignores itself in git and carries a mark that `clean` looks for before it deletes.
 prepare_state() {
+    # What we did not make is not ours to fill, and `clean` would delete it.
+    if [[ -d $STATE && ! -e $STATE/.supercargo && -n $(ls -A "$STATE") ]]; then
+        die "the state folder $STATE holds other files" "set SUPERCARGO_DEV_DIR to a new or an empty folder"
+    fi
     mkdir -p "$STATE" || die "cannot create the state folder $STATE" "set SUPERCARGO_DEV_DIR to a folder you may write"
     STATE=$(cd "$STATE" && pwd -P)
     # To be passed through, for PostgreSQL may run as another user, but not to be listed; its secrets are the owner's to read.

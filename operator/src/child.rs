@@ -97,7 +97,7 @@ pub(crate) async fn ensure<C: Child>(
         Err(error) => error,
     };
     match error.status() {
-        Some(status) if status.reason == "AlreadyExists" => clear_the_name(&api, &name, spec, world).await,
+        Some(status) if status.reason == "AlreadyExists" => clear_the_name(&api, order, spec, world).await,
         Some(status) if status.code == 403 && status.message.contains("being terminated") => {
             ask_directly(order, spec, world, answered).await
         }
@@ -108,10 +108,11 @@ pub(crate) async fn ensure<C: Child>(
 /// The name is taken: by our own child, which the cache has not seen, or by one of an earlier order.
 async fn clear_the_name<C: Child>(
     api: &Api<C>,
-    name: &str,
+    order: &Order,
     spec: &C::Spec,
     world: &World,
 ) -> Result<Ensured, Error> {
+    let name = &order.name_any();
     let Some(found) = world.patiently("read a child of the order", api.get_opt(name)).await? else {
         return Err(Error::new(
             "make a child of the order",
@@ -120,6 +121,12 @@ async fn clear_the_name<C: Child>(
     };
     if C::order_reference(found.spec()) == C::order_reference(spec) {
         return Ok(Ensured::True);
+    }
+    let owner = found.owner_references().iter().any(|owner| Some(&owner.uid) == order.metadata.uid.as_ref());
+    if owner {
+        let sentence = "its name is taken by a child that names another order id and this order as its owner: \
+                        remove it by hand once its stock and money are settled";
+        return Err(Error::new("make a child of the order", Failed::Blocked(sentence.into())));
     }
     let uid = found.uid();
     tracing::info!(kind = C::KIND, uid, "removing the child of an earlier order of this name");

@@ -41,6 +41,21 @@ impl Error {
     pub fn is_conflict(&self) -> bool {
         match &self.failed {
             Failed::Kubernetes(kube::Error::Api(status)) => status.code == 409 || is_stale_sequence(status),
+            Failed::Kubernetes(_)
+            | Failed::Blocked(_)
+            | Failed::Patience(_)
+            | Failed::Ask(_)
+            | Failed::Publish(_) => false,
+        }
+    }
+
+    /// True when the cluster refuses, and will until somebody changes something.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match &self.failed {
+            Failed::Kubernetes(kube::Error::Api(status)) => {
+                matches!(status.code, 400 | 403 | 422) && !is_stale_sequence(status)
+            }
             Failed::Blocked(_) => true,
             Failed::Kubernetes(_) | Failed::Patience(_) | Failed::Ask(_) | Failed::Publish(_) => false,
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube_lease_manager::LeaseManagerBuilder;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::controllers::{Scope, run};
@@ -49,6 +49,10 @@ pub(crate) async fn lead(
             check.ready();
             let changed = tokio::select! {
                 changed = manager.changed() => changed,
+                () = ended_early(&mut term) => {
+                    let _ = manager.release().await;
+                    anyhow::bail!("the controllers ended although they lead: see the log before this for the reason");
+                }
                 () = platform.stop.cancelled() => break,
             };
             match changed {
@@ -92,33 +96,40 @@ async fn pause(stop: &CancellationToken) {
 /// The time during which this replica drives.
 struct Term {
     stop: CancellationToken,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: JoinSet<()>,
 }
 
 impl Term {
     fn begin(platform: &chassis::Platform, scopes: &Arc<Vec<Scope>>) -> Self {
         let stop = CancellationToken::new();
-        let tasks = (0..scopes.len())
-            .map(|index| {
-                let (platform, scopes, stop) = (platform.clone(), scopes.clone(), stop.clone());
-                tokio::spawn(async move {
-                    if let Some(scope) = scopes.get(index) {
-                        run(&platform, scope, stop).await;
-                    }
-                })
-            })
-            .collect();
+        let mut tasks = JoinSet::new();
+        for index in 0..scopes.len() {
+            let (platform, scopes, stop) = (platform.clone(), scopes.clone(), stop.clone());
+            tasks.spawn(async move {
+                if let Some(scope) = scopes.get(index) {
+                    run(&platform, scope, stop).await;
+                }
+            });
+        }
         Self { stop, tasks }
     }
 }
 
 async fn end(term: Option<Term>) {
-    let Some(Term { stop, tasks }) = term else { return };
+    let Some(Term { stop, mut tasks }) = term else { return };
     stop.cancel();
-    for task in tasks {
-        let abort = task.abort_handle();
-        if tokio::time::timeout(Duration::from_secs(15), task).await.is_err() {
-            abort.abort();
+    let ending = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(Duration::from_secs(15), ending).await.is_err() {
+        tasks.shutdown().await;
+    }
+}
+
+/// Resolves when the controllers of a term end although nobody told them to: a leader that drives nothing must not lead.
+async fn ended_early(term: &mut Option<Term>) {
+    match term {
+        Some(term) => {
+            let _ = term.tasks.join_next().await;
         }
+        None => std::future::pending().await,
     }
 }

@@ -19,6 +19,7 @@ mod shipment;
 mod shop;
 mod world;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chassis::{Platform, Role, SettingError};
@@ -52,7 +53,7 @@ pub async fn start(settings: Settings, platform: Platform) -> anyhow::Result<Rol
         concurrency: settings.operator_concurrency,
         instance: identity.clone(),
     };
-    let named: Vec<String> =
+    let named: BTreeSet<String> =
         settings.watch_namespaces.iter().filter(|name| !name.is_empty()).cloned().collect();
     if let Some(wrong) = named.iter().find(|name| !is_namespace(name)) {
         return Err(SettingError {

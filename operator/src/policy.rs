@@ -5,6 +5,8 @@ use std::time::Duration;
 use money::Currency;
 use resources::{Capture, CompleteOn, OnDeadline, OrderPhase, Shop, ShopSpec};
 
+const LEAST_RETRY: Duration = Duration::from_millis(100);
+
 /// What holds for the orders of one namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -55,8 +57,9 @@ impl Policy {
             complete_on,
             ttl_after_finished: ttl_after_finished.into(),
             status_delay: status_delay.into(),
-            retry_initial: retry.initial.into(),
-            retry_maximum: retry.maximum.into(),
+            // Never without a pause: an unanswered command would be sent as fast as it can be.
+            retry_initial: Duration::from(retry.initial).max(LEAST_RETRY),
+            retry_maximum: Duration::from(retry.maximum).max(LEAST_RETRY),
             on_deadline,
             deadlines,
         }

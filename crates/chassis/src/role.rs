@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use axum::Router;
 use futures::future::BoxFuture;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::{Metrics, Platform, http};
 
@@ -67,15 +68,25 @@ pub async fn run(platform: Platform, metrics: Metrics, roles: Vec<Role>) -> anyh
     tracing::info!(address = %platform.settings.http_addr, roles = names.join(" "), "started");
 
     let mut outcome = Ok(());
-    while let Some(joined) = tasks.join_next().await {
+    let mut grace = std::pin::pin!(grace_over(stop.clone()));
+    loop {
+        let joined = tokio::select! {
+            joined = tasks.join_next() => joined,
+            () = &mut grace => {
+                tracing::warn!("some tasks did not finish within {GRACE:?}; what they held is delivered again");
+                tasks.shutdown().await;
+                break;
+            }
+        };
         let ended: anyhow::Result<()> = match joined {
-            Ok((label, Ok(()))) if stop.is_cancelled() => {
+            None => break,
+            Some(Ok((label, Ok(())))) if stop.is_cancelled() => {
                 tracing::debug!(task = label, "stopped");
                 continue;
             }
-            Ok((label, Ok(()))) => Err(anyhow::anyhow!("{label} ended although it was not told to")),
-            Ok((label, Err(error))) => Err(error.context(format!("{label} failed"))),
-            Err(error) => Err(error).context("a task panicked"),
+            Some(Ok((label, Ok(())))) => Err(anyhow::anyhow!("{label} ended although it was not told to")),
+            Some(Ok((label, Err(error)))) => Err(error.context(format!("{label} failed"))),
+            Some(Err(error)) => Err(error).context("a task panicked"),
         };
         if let Err(error) = ended {
             tracing::error!("{error:#}");
@@ -84,20 +95,12 @@ pub async fn run(platform: Platform, metrics: Metrics, roles: Vec<Role>) -> anyh
             }
         }
         stop.cancel();
-        if tokio::time::timeout(GRACE, drain(&mut tasks)).await.is_err() {
-            tracing::warn!(
-                "some tasks did not finish within {GRACE:?}; what they held will be delivered again"
-            );
-            tasks.shutdown().await;
-        }
     }
     outcome
 }
 
-async fn drain(tasks: &mut JoinSet<(String, anyhow::Result<()>)>) {
-    while let Some(joined) = tasks.join_next().await {
-        if let Ok((label, Err(error))) = joined {
-            tracing::warn!(task = label, "failed while stopping: {error:#}");
-        }
-    }
+/// Resolves when the time to finish is over.
+async fn grace_over(stop: CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(GRACE).await;
 }

@@ -31,6 +31,7 @@ use crate::{OrderReference, order_rules as rules};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = rules::order_reference_is_fixed(),
     validation = rules::attempts_only_rise("'Cancelled', 'Refunded'"),
+    validation = amount_is_fixed(),
     validation = rules::revision_never_falls()
 )]
 #[serde(rename_all = "camelCase")]
@@ -53,6 +54,17 @@ pub struct PaymentSpec {
     pub attempt: u32,
     /// What the operator wants to come true.
     pub desired: PaymentDesired,
+}
+
+/// The ledger knows an attempt by its number: another amount or method is another attempt.
+fn amount_is_fixed() -> kube::core::Rule {
+    kube::core::Rule::new(
+        "self.spec.attempt > oldSelf.spec.attempt || (self.spec.amount == oldSelf.spec.amount && \
+         has(self.spec.method) == has(oldSelf.spec.method) && \
+         (!has(self.spec.method) || self.spec.method == oldSelf.spec.method))",
+    )
+    .message("spec.amount and spec.method cannot change within an attempt: change the order's spec.payment instead")
+    .field_path(".spec.amount")
 }
 
 /// What the operator wants of a payment.

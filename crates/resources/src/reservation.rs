@@ -46,6 +46,7 @@ pub struct StockReservationSpec {
     pub desired: ReservationDesired,
     /// When the hold may be given to others; set only while the order awaits its payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", regex(pattern = "Z$"), extend("format" = "date-time"))]
     pub expires_at: Option<Time>,
 }
 

@@ -132,7 +132,13 @@ async fn act(
     mut recollection: Recollection,
     controller: &Controller,
 ) -> Result<Action, Error> {
-    let performed = effects::perform(order, uid, situation, &plan, controller).await?;
+    let performed = match effects::perform(order, uid, situation, &plan, controller).await {
+        Ok(performed) => performed,
+        Err(error) => {
+            say_what_is_in_the_way(order, uid, &error, controller).await;
+            return Err(error);
+        }
+    };
     let Plan { transitions: _, effects: _, status, urgency, look_again } = plan;
     if performed.gone {
         controller.memory.forget(uid);
@@ -179,6 +185,23 @@ fn requeue(now: Timestamp, times: impl IntoIterator<Item = Option<Timestamp>>) -
             Action::requeue(wait.max(Duration::from_millis(5)).min(Duration::from_secs(24 * 3600)))
         }
         None => Action::await_change(),
+    }
+}
+
+/// The cluster refuses an effect (a quota, a webhook, a name that is taken): the order says so while it is tried again. The
+/// phase stays: what was decided is written once its effects are true.
+async fn say_what_is_in_the_way(order: &Arc<Order>, uid: &str, error: &Error, controller: &Controller) {
+    const REASON: &str = "WaitingForCluster";
+    let told = order.status.as_ref().and_then(|status| status.reason.as_deref()) == Some(REASON);
+    if told || !error.is_refusal() {
+        return;
+    }
+    let mut status = order.status.clone().unwrap_or_default();
+    status.reason = Some(REASON.to_owned());
+    status.message = Some(format!("It is tried again: {}.", error.chain()).chars().take(1024).collect());
+    match write(order, &status, &controller.world).await {
+        Ok(written) => controller.memory.change(uid, |memory| memory.replaced = replaced(order, &written)),
+        Err(error) => tracing::debug!("failed to say what is in the way: {}", error.chain()),
     }
 }
 
