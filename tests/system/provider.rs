@@ -141,7 +141,6 @@ async fn money_that_arrives_after_the_end_goes_back_at_once_and_is_in_the_histor
 }
 
 #[tokio::test]
-#[ignore = "an intent of the order's id that no attempt knows is not noticed yet"]
 async fn a_second_charge_of_a_paid_order_goes_back_and_the_first_one_stays() -> Tested {
     let shop = TestShop::open().await?;
     let sku = shop.article("12.50", 5).await?;

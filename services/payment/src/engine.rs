@@ -73,7 +73,10 @@ impl Engine {
         let started = Instant::now();
         let observation = self.call(payment, attempt, call).await.unwrap_or_else(Observation::from);
         let outcome = match &observation {
-            Observation::Intent(_) | Observation::NoIntent | Observation::Refund(_) => "answered",
+            Observation::Intent(_)
+            | Observation::Found(_)
+            | Observation::NoIntent
+            | Observation::Refund(_) => "answered",
             Observation::Error(error) => error.category(),
         };
         let labels = [("call", call.as_str()), ("outcome", outcome)];
@@ -117,10 +120,7 @@ impl Engine {
                 };
                 Observation::Intent(self.provider.create(&new).await?)
             }
-            Call::Search => {
-                let found = self.provider.find(&payment.order_id, attempt.number).await?;
-                found.map_or(Observation::NoIntent, Observation::Intent)
-            }
+            Call::Search => Observation::Found(self.provider.find(&payment.order_id, attempt.number).await?),
             Call::Confirm => Observation::Intent(self.provider.confirm(intent, &keys.confirm()).await?),
             Call::Capture => Observation::Intent(self.provider.capture(intent, &keys.capture()).await?),
             Call::Cancel => Observation::Intent(self.provider.cancel(intent).await?),
@@ -128,6 +128,10 @@ impl Engine {
             Call::Refund => {
                 let key = keys.refund(attempt.refund_refusals);
                 Observation::Refund(self.provider.refund(intent, &key).await?)
+            }
+            Call::RetrieveRefund => {
+                let refund = attempt.refund.as_deref().unwrap_or_default();
+                Observation::Refund(self.provider.retrieve_refund(refund).await?)
             }
             Call::Void => Observation::NoIntent,
         })

@@ -6,7 +6,7 @@ use events::Command;
 use jiff::Timestamp;
 use resources::{PaymentSpec, PaymentStatus};
 
-use crate::machine::{Step, Taken, next_step, settle, take};
+use crate::machine::{FIRST_STRAY, Step, Taken, next_step, settle, take};
 use crate::{publisher, store};
 
 /// Handles the commands of the stream.
@@ -62,6 +62,12 @@ fn check(command: &Command<PaymentSpec>) -> Result<(), HandleError> {
     if id.is_empty() || id.len() > 64 || id != reference {
         return Err(HandleError::Malformed(format!(
             "the command is for order {id:?}, its spec for order {reference:?}: they must be one order id"
+        )));
+    }
+    let attempt = command.spec.attempt;
+    if attempt >= FIRST_STRAY {
+        return Err(HandleError::Malformed(format!(
+            "the command is for attempt {attempt}: attempts are numbered below {FIRST_STRAY}"
         )));
     }
     Ok(())

@@ -12,8 +12,8 @@ pub trait Provider: Send + Sync + 'static {
     /// Makes an intent, unconfirmed: it takes no money.
     async fn create(&self, intent: &NewIntent) -> Result<Intent, ProviderError>;
 
-    /// Looks for the intent of an attempt whose id is not known.
-    async fn find(&self, order_id: &str, attempt: u32) -> Result<Option<Intent>, ProviderError>;
+    /// Looks for the intents that claim to be of an attempt whose own is not known.
+    async fn find(&self, order_id: &str, attempt: u32) -> Result<Vec<Intent>, ProviderError>;
 
     /// Charges, or promises the money of, an intent.
     async fn confirm(&self, intent: &str, key: &str) -> Result<Intent, ProviderError>;
@@ -25,8 +25,11 @@ pub trait Provider: Send + Sync + 'static {
     /// would be replayed when it is no longer true.
     async fn cancel(&self, intent: &str) -> Result<Intent, ProviderError>;
 
-    /// Gives back all that is left of what an intent took.
+    /// Gives back all that is left of what an intent took; when nothing is, the refund that did it, whoever made it.
     async fn refund(&self, intent: &str, key: &str) -> Result<Refund, ProviderError>;
+
+    /// Asks how a refund is now.
+    async fn retrieve_refund(&self, refund: &str) -> Result<Refund, ProviderError>;
 
     /// Asks how an intent is now.
     async fn retrieve(&self, intent: &str) -> Result<Intent, ProviderError>;
@@ -87,13 +90,40 @@ pub enum IntentStatus {
     Succeeded,
 }
 
-/// Money given back.
+impl IntentStatus {
+    /// True when money is taken or promised, or about to be.
+    #[must_use]
+    pub const fn holds_money(self) -> bool {
+        match self {
+            Self::Processing | Self::RequiresCapture | Self::Succeeded => true,
+            Self::RequiresPaymentMethod
+            | Self::RequiresConfirmation
+            | Self::RequiresAction
+            | Self::Canceled => false,
+        }
+    }
+}
+
+/// Money given back, as the provider has it now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refund {
-    /// By this refund of the provider's.
-    Made(String),
-    /// It had been given back before.
-    AlreadyMade,
+pub struct Refund {
+    /// The provider's id.
+    pub id: String,
+    /// Minor units.
+    pub amount: i64,
+    /// How far it is.
+    pub state: RefundState,
+}
+
+/// How far a refund is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefundState {
+    /// On its way.
+    Pending,
+    /// Given back; it may still fail later.
+    Succeeded,
+    /// Not given back: the money is the shop's again.
+    Failed(Refusal),
 }
 
 /// Why a call has no good answer. What each means for the call that got it is in the table of [`crate::machine`].

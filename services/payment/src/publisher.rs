@@ -5,7 +5,7 @@ use events::{Event, EventType, PaymentChanged};
 use jiff::Timestamp;
 use resources::{PaymentPhase, PaymentStatus};
 
-use crate::machine::{Payment, Summary, Telling};
+use crate::machine::{News, Payment, Summary, Telling};
 
 /// The bounds of the status in the resource's schema, in characters.
 const LONGEST_REASON: usize = 64;
@@ -23,17 +23,17 @@ pub async fn tell_in_tx(
     telling: Telling,
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    if telling.event
-        && let Some(event) = event(payment, now)?
+    if let Some(news) = telling.event
+        && let Some((event, data)) = event(payment, news, now)?
     {
-        metrics::counter!("supercargo_payment_outcomes_total", "phase" => payment.shown.phase.as_str())
-            .increment(1);
+        let (phase, _) = news.told(payment);
+        metrics::counter!("supercargo_payment_outcomes_total", "phase" => phase.as_str()).increment(1);
         tracing::info!(
-            attempt = payment.shown.attempt,
-            reason = payment.shown.reason,
-            reference = payment.shown.reference,
+            attempt = data.attempt,
+            reason = data.reason,
+            reference = data.reference,
             "the payment is {}",
-            payment.shown.phase.as_str()
+            phase.as_str()
         );
         tx.publish(&event).await?;
     }
@@ -76,8 +76,9 @@ fn report(payment: &Payment) -> anyhow::Result<Option<StatusReport>> {
     }))
 }
 
-fn event(payment: &Payment, now: Timestamp) -> anyhow::Result<Option<Event>> {
-    let event_type = match payment.shown.phase {
+fn event(payment: &Payment, news: News, now: Timestamp) -> anyhow::Result<Option<(Event, PaymentChanged)>> {
+    let (phase, aside) = news.told(payment);
+    let event_type = match phase {
         PaymentPhase::Pending => return Ok(None),
         PaymentPhase::Authorized => EventType::PaymentAuthorized,
         PaymentPhase::Captured => EventType::PaymentCaptured,
@@ -89,6 +90,10 @@ fn event(payment: &Payment, now: Timestamp) -> anyhow::Result<Option<Event>> {
         PaymentPhase::Failed => EventType::PaymentFailed,
     };
     let status = status(payment);
+    let (reason, message, reference) = match aside {
+        Some((words, attempt)) => (Some(words.reason), Some(words.message), attempt.intent.clone()),
+        None => (status.reason, status.message, status.reference),
+    };
     let data = PaymentChanged {
         order_id: payment.order_id.clone(),
         namespace: payment.namespace.clone(),
@@ -99,12 +104,13 @@ fn event(payment: &Payment, now: Timestamp) -> anyhow::Result<Option<Event>> {
         amount: payment.wish.amount,
         captured: payment.shown.captured,
         refunded: payment.shown.refunded,
-        reason: status.reason,
-        message: status.message,
-        reference: status.reference,
+        reason: reason.map(|text| shortened(&text, LONGEST_REASON)),
+        message: message.map(|text| shortened(&text, LONGEST_MESSAGE)),
+        reference: reference.map(|text| shortened(&text, LONGEST_REFERENCE)),
     };
     let id = format!("{}/payment/{}", payment.order_id, payment.revision);
-    Ok(Some(Event::new(event_type, "payment", id, &payment.order_id, now, &data)?))
+    let event = Event::new(event_type, "payment", id, &payment.order_id, now, &data)?;
+    Ok(Some((event, data)))
 }
 
 /// The first `most` characters, without control characters.

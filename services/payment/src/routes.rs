@@ -43,6 +43,7 @@ enum Outcome {
     Taken,
     NoNews,
     Repeated,
+    Adopted,
     NotOurs,
 }
 
@@ -74,6 +75,7 @@ async fn receive(
                 Outcome::Taken => "taken",
                 Outcome::NoNews => "no_news",
                 Outcome::Repeated => "repeated",
+                Outcome::Adopted => "adopted",
                 Outcome::NotOurs => "not_ours",
             };
             metrics::counter!("supercargo_payment_webhooks_total", "outcome" => label).increment(1);
@@ -92,36 +94,79 @@ async fn receive(
 }
 
 async fn take(store: &Store, event: &WebhookEvent, now: Timestamp) -> Result<Outcome, sqlx::Error> {
-    let Some(intent) = event.data.object.intent() else { return Ok(Outcome::NotOurs) };
+    let object = &event.data.object;
+    let Some(intent) = object.intent() else { return Ok(Outcome::NotOurs) };
     let mut tx = store.begin().await?;
     if !tx.first_time(CONSUMER, &event.id).await? {
         return Ok(Outcome::Repeated);
     }
-    let claimed = event.data.object.claimed();
-    let Some((order_id, attempt, stage)) = store::find_attempt_in_tx(&mut tx, intent, claimed).await? else {
-        return Ok(Outcome::NotOurs);
+    let outcome = match store::find_attempt_in_tx(&mut tx, intent).await? {
+        Some(found) => {
+            let news = match object.refund() {
+                Some((refund, failed)) => {
+                    is_news_of_refund(found.stage, found.refund.as_deref(), refund, failed)
+                }
+                None => is_news(found.stage, object.status()),
+            };
+            if news {
+                tracing::debug!(
+                    order = found.order_id,
+                    event = event.id,
+                    kind = event.kind,
+                    "the provider has news"
+                );
+                store::ask_in_tx(&mut tx, &found.order_id, found.attempt, &event.id, now).await?;
+            }
+            if news { Outcome::Taken } else { Outcome::NoNews }
+        }
+        // Money under an order of ours that none of its attempts asked for.
+        None => match object.order_id().filter(|_| object.status().is_some_and(IntentStatus::holds_money)) {
+            Some(order) if store::adopt_in_tx(&mut tx, order, intent, &event.id, now).await? => {
+                tracing::warn!(
+                    order,
+                    intent,
+                    event = event.id,
+                    "a charge that nobody asked for: it is given back"
+                );
+                Outcome::Adopted
+            }
+            Some(_) | None => return Ok(Outcome::NotOurs),
+        },
     };
-    let news = is_news(stage, event.data.object.status());
-    if news {
-        tracing::debug!(order = order_id, event = event.id, kind = event.kind, "the provider has news");
-        store::ask_in_tx(&mut tx, &order_id, attempt, &event.id, now).await?;
-    }
     tx.commit().await?;
-    Ok(if news { Outcome::Taken } else { Outcome::NoNews })
+    Ok(outcome)
 }
 
-/// Whether an intent of that status may be news for an attempt at that stage. What is no intent (a charge, a refund) comes
-/// with an event of its intent, or was made by us.
+/// Whether an intent of that status may be news for an attempt at that stage. A charge comes with an event of its intent.
 pub(crate) fn is_news(stage: Stage, status: Option<IntentStatus>) -> bool {
     let Some(status) = status else { return false };
     match stage {
-        Stage::Captured | Stage::Refunded => false,
+        Stage::Captured | Stage::Refunding | Stage::Refunded => false,
         Stage::Void => status == IntentStatus::Succeeded,
         Stage::Declined => status != IntentStatus::RequiresPaymentMethod,
         Stage::ActionRequired => status != IntentStatus::RequiresAction,
         Stage::Authorized => status != IntentStatus::RequiresCapture,
         Stage::Unknown => status != IntentStatus::Processing,
         Stage::Planned | Stage::Created | Stage::Checking | Stage::Uncharged => true,
+    }
+}
+
+/// Whether a refund may be news for an attempt at that stage, whose own refund is `known`. One that failed may be that which
+/// was just made, and whose answer is not stored yet.
+pub(crate) fn is_news_of_refund(stage: Stage, known: Option<&str>, refund: &str, failed: bool) -> bool {
+    match stage {
+        Stage::Refunding => known == Some(refund),
+        Stage::Refunded => failed && known == Some(refund),
+        Stage::Captured => failed,
+        Stage::Planned
+        | Stage::Created
+        | Stage::Checking
+        | Stage::Unknown
+        | Stage::Uncharged
+        | Stage::ActionRequired
+        | Stage::Authorized
+        | Stage::Declined
+        | Stage::Void => false,
     }
 }
 
@@ -144,5 +189,15 @@ mod tests {
         assert!(is_news(Stage::Created, Some(IntentStatus::Succeeded)), "before the answer of the API");
         assert!(is_news(Stage::ActionRequired, Some(IntentStatus::Succeeded)));
         assert!(is_news(Stage::Void, Some(IntentStatus::Succeeded)), "money that came late");
+    }
+
+    #[test]
+    fn of_refunds_the_own_one_is_news_when_it_moves() {
+        assert!(is_news_of_refund(Stage::Refunding, Some("re_1"), "re_1", false), "it has arrived");
+        assert!(is_news_of_refund(Stage::Refunded, Some("re_1"), "re_1", true), "it came back");
+        assert!(!is_news_of_refund(Stage::Refunded, Some("re_1"), "re_1", false), "as known");
+        assert!(!is_news_of_refund(Stage::Refunded, Some("re_2"), "re_1", true), "an older one");
+        assert!(is_news_of_refund(Stage::Captured, None, "re_1", true), "before the answer of the API");
+        assert!(!is_news_of_refund(Stage::Void, None, "re_1", true));
     }
 }

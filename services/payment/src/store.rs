@@ -155,6 +155,7 @@ async fn write_attempt_in_tx(
         stage,
         intent,
         refusal,
+        refund,
         refund_refusal,
         refund_refusals,
         refund_retry,
@@ -175,16 +176,17 @@ async fn write_attempt_in_tx(
     sqlx::query(
         "INSERT INTO attempts (order_id, attempt, method, amount, currency, capture, stage, intent, reason, message,
              refund_reason, refund_message, refund_refusals, refund_retry, action_url, create_lost, must_search, searched_at,
-             asked, failures, polls, outage, next_at, planned_at, version)
+             asked, failures, polls, outage, next_at, planned_at, version, refund)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-             $24, $25)
-         ON CONFLICT (order_id, attempt) DO UPDATE SET stage = excluded.stage, intent = excluded.intent,
+             $24, $25, $26)
+         ON CONFLICT (order_id, attempt) DO UPDATE SET amount = excluded.amount, currency = excluded.currency,
+             stage = excluded.stage, intent = excluded.intent,
              reason = excluded.reason, message = excluded.message, refund_reason = excluded.refund_reason,
              refund_message = excluded.refund_message, refund_refusals = excluded.refund_refusals,
              refund_retry = excluded.refund_retry, action_url = excluded.action_url, create_lost = excluded.create_lost,
              must_search = excluded.must_search, searched_at = excluded.searched_at, asked = excluded.asked,
              failures = excluded.failures, polls = excluded.polls, outage = excluded.outage, next_at = excluded.next_at,
-             version = excluded.version",
+             version = excluded.version, refund = excluded.refund",
     )
     .bind(order_id)
     .bind(i64::from(*number))
@@ -211,6 +213,7 @@ async fn write_attempt_in_tx(
     .bind(to_database(*next_at))
     .bind(to_database(*planned_at))
     .bind(version)
+    .bind(refund)
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -246,27 +249,54 @@ pub async fn book_in_tx(
     Ok(())
 }
 
-/// Which attempt an intent of the provider's belongs to, and how far it is.
+/// An attempt that a webhook is about.
+pub struct Found {
+    /// The order id.
+    pub order_id: String,
+    /// Its number.
+    pub attempt: u32,
+    /// How far it is.
+    pub stage: Stage,
+    /// The provider's id of its refund.
+    pub refund: Option<String>,
+}
+
+/// Which attempt an intent of the provider's belongs to. Only an intent that is stored is ever confirmed, so that one that
+/// holds money and is not found was not asked for.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_attempt_in_tx(
-    tx: &mut Transaction,
-    intent: &str,
-    claimed: Option<(&str, u32)>,
-) -> Result<Option<(String, u32, Stage)>, sqlx::Error> {
-    let (order_id, attempt) = claimed.unzip();
-    let row = sqlx::query(
-        "SELECT order_id, attempt, stage FROM attempts
-         WHERE intent = $1 OR (order_id = $2 AND attempt = $3 AND intent IS NULL)",
-    )
-    .bind(intent)
-    .bind(order_id)
-    .bind(attempt.map(i64::from))
-    .fetch_optional(&mut **tx)
-    .await?;
+pub async fn find_attempt_in_tx(tx: &mut Transaction, intent: &str) -> Result<Option<Found>, sqlx::Error> {
+    let row = sqlx::query("SELECT order_id, attempt, stage, refund FROM attempts WHERE intent = $1")
+        .bind(intent)
+        .fetch_optional(&mut **tx)
+        .await?;
     let Some(row) = row else { return Ok(None) };
-    Ok(Some((row.try_get("order_id")?, number(&row, "attempt")?, stage_of(&row)?)))
+    Ok(Some(Found {
+        order_id: row.try_get("order_id")?,
+        attempt: number(&row, "attempt")?,
+        stage: stage_of(&row)?,
+        refund: row.try_get("refund")?,
+    }))
+}
+
+/// Takes an intent in that no attempt knows, of an order that is known; false when the order is not.
+///
+/// # Errors
+/// When the database fails.
+pub async fn adopt_in_tx(
+    tx: &mut Transaction,
+    order_id: &str,
+    intent: &str,
+    event_id: &str,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let Some(before) = lock_in_tx(tx, order_id).await? else { return Ok(false) };
+    let mut payment = before.clone();
+    payment.adopt(intent, Some(event_id), now);
+    save_in_tx(tx, &before, &payment).await?;
+    tx.schedule(order_id, now).await?;
+    Ok(true)
 }
 
 /// Makes the provider be asked about an attempt, since its event tells of news.
@@ -286,7 +316,7 @@ pub async fn ask_in_tx(
         .execute(&mut **tx)
         .await?;
     sqlx::query(
-        "UPDATE attempts SET asked = $3, next_at = LEAST(next_at, $4), must_search = (intent IS NULL)
+        "UPDATE attempts SET asked = $3, next_at = LEAST(next_at, $4)
          WHERE order_id = $1 AND attempt = $2",
     )
     .bind(order_id)

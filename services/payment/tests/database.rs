@@ -185,6 +185,7 @@ async fn everything_that_is_known_is_read_as_it_was_written() {
         stage: Stage::Unknown,
         intent: Some("pi_1".into()),
         refusal: refusal("no_answer"),
+        refund: Some("re_1".into()),
         refund_refusal: refusal("do_not_honor"),
         refund_refusals: 2,
         refund_retry: true,

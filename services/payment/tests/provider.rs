@@ -4,145 +4,14 @@
 
 mod world;
 
-use std::net::TcpListener;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chassis::worklist::Work;
-use payment::Settings;
-use payment::engine::Engine;
-use payment::machine::{CaptureMode, Payment};
-use payment::provider::{IntentStatus, NewIntent, Provider, Refund};
-use payment::stripe::Stripe;
-use resources::PaymentDesired::{self, Authorized, Cancelled, Captured, Refunded};
-use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
-use world::{SECRET, World, command, work_until};
-
-/// The service, and a sandbox that tells it by webhook.
-struct Town {
-    world: World,
-    engine: Engine,
-    provider: Arc<Stripe>,
-    address: String,
-    client: reqwest::Client,
-    order: String,
-    stop: CancellationToken,
-    _folder: TempDir,
-}
-
-/// Waits until the sandbox answers; false when it has ended instead.
-async fn is_up(client: &reqwest::Client, address: &str, running: &JoinHandle<anyhow::Result<()>>) -> bool {
-    let health = format!("http://{address}/health");
-    let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(20) {
-        let answers = client.get(&health).send().await.is_ok();
-        if running.is_finished() || answers {
-            return !running.is_finished();
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the sandbox does not answer within 20 s");
-}
-
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
-impl Town {
-    async fn open(webhooks: bool) -> Self {
-        let world = World::open().await;
-        let url = world.serve().await;
-        let folder = tempfile::tempdir().unwrap();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let stop = CancellationToken::new();
-        let mut address = String::new();
-        // A port that was free may be taken by the time the sandbox listens: then others are tried.
-        for attempt in 0.. {
-            assert!(attempt < 20, "no free ports");
-            address = free_address();
-            let settings = sandbox::Settings {
-                stripe_addr: address.clone(),
-                carrier_addr: free_address(),
-                smtp_addr: free_address(),
-                mailbox_addr: free_address(),
-                data: folder.path().to_owned(),
-                delivery: "5s".into(),
-                webhook_url: webhooks.then(|| url.clone()),
-                stripe_key: "sk_test".into(),
-                stripe_webhook_secret: SECRET.into(),
-                carrier_key: "ez_test".into(),
-                carrier_webhook_secret: "hook_test".into(),
-            };
-            let running = tokio::spawn(sandbox::run(settings, stop.clone()));
-            if is_up(&client, &address, &running).await {
-                break;
-            }
-        }
-        let provider = Arc::new(stripe(&address, "sk_test"));
-        let engine = world.engine(provider.clone());
-        let order = Uuid::new_v4().to_string();
-        Self { world, engine, provider, address, client, order, stop, _folder: folder }
-    }
-
-    async fn close(self) {
-        self.stop.cancel();
-        self.world.close().await;
-    }
-
-    async fn wish(&self, generation: i64, desired: PaymentDesired, attempt: u32, method: &str) {
-        let mut command = command(&self.order, generation, desired, attempt);
-        command.spec.method = Some(method.into());
-        self.world.take(&command).await;
-    }
-
-    async fn until(&self, phase: &str) -> Payment {
-        work_until(&self.world, &self.engine, &self.order, phase).await
-    }
-
-    /// The sandbox's row of the order.
-    async fn books(&self) -> Value {
-        let url = format!("http://{}/books/orders?order={}", self.address, self.order);
-        let rows: Value = self.client.get(url).send().await.unwrap().json().await.unwrap();
-        rows[0].clone()
-    }
-
-    /// What the sandbox kept of the order, and how its intents are.
-    async fn kept(&self) -> (i64, Vec<String>) {
-        let books = self.books().await;
-        let intents = books["intents"].as_array().cloned().unwrap_or_default();
-        let statuses = intents.iter().map(|intent| intent["status"].as_str().unwrap().to_owned());
-        (books["net"].as_i64().unwrap_or_default(), statuses.collect())
-    }
-
-    async fn faults(&self, faults: Value) {
-        let url = format!("http://{}/faults", self.address);
-        assert_eq!(self.client.post(url).json(&faults).send().await.unwrap().status(), 200);
-    }
-
-    async fn press(&self, url: &str, button: &str) {
-        let answer = self.client.post(format!("{url}/{button}")).send().await.unwrap();
-        assert!(answer.status().is_success() || answer.status().is_redirection());
-    }
-}
-
-fn stripe(address: &str, key: &str) -> Stripe {
-    let settings = Settings {
-        stripe_url: format!("http://{address}"),
-        stripe_key: Some(key.into()),
-        stripe_webhook_secret: Some(SECRET.into()),
-        payment_timeout: "1s".into(),
-        payment_return_url: Some("https://shop.example.com/orders".into()),
-    };
-    Stripe::new(&settings.check().unwrap()).unwrap()
-}
-
-fn one(status: &str) -> Vec<String> {
-    vec![status.to_owned()]
-}
+use payment::machine::CaptureMode;
+use payment::provider::{IntentStatus, NewIntent, Provider, RefundState};
+use resources::PaymentDesired::{Authorized, Cancelled, Captured, Refunded};
+use serde_json::json;
+use world::town::{Town, free_address, one, stripe};
 
 #[tokio::test]
 async fn a_card_is_charged_and_given_back() {
@@ -333,7 +202,7 @@ async fn the_adapter_tells_what_is_and_not_what_was() {
         method: "pm_card_visa".into(),
         capture: CaptureMode::Manual,
     };
-    assert_eq!(town.provider.find(&town.order, 1).await.unwrap(), None);
+    assert_eq!(town.provider.find(&town.order, 1).await.unwrap(), []);
     let intent = town.provider.create(&new).await.unwrap();
     assert_eq!(intent.status, IntentStatus::RequiresConfirmation);
     assert_eq!(
@@ -345,11 +214,12 @@ async fn the_adapter_tells_what_is_and_not_what_was() {
     assert_eq!((replayed.id.as_str(), replayed.status), (intent.id.as_str(), IntentStatus::Succeeded));
     let replayed = town.provider.confirm(&intent.id, "confirm").await.unwrap();
     assert_eq!(replayed.status, IntentStatus::Succeeded);
-    assert_eq!(town.provider.find(&town.order, 1).await.unwrap(), Some(replayed));
-    assert_eq!(town.provider.find(&town.order, 2).await.unwrap(), None);
+    assert_eq!(town.provider.find(&town.order, 1).await.unwrap(), [replayed]);
+    assert_eq!(town.provider.find(&town.order, 2).await.unwrap(), []);
     let refund = town.provider.refund(&intent.id, "refund").await.unwrap();
     assert_eq!(town.provider.refund(&intent.id, "refund").await.unwrap(), refund);
-    assert_eq!(town.provider.refund(&intent.id, "other").await.unwrap(), Refund::AlreadyMade);
+    assert_eq!(town.provider.refund(&intent.id, "other").await.unwrap(), refund, "the one that did it");
+    assert_eq!((refund.amount, &refund.state), (3180, &RefundState::Succeeded));
     let other = NewIntent { amount: "1.00 EUR".parse().unwrap(), ..new.clone() };
     assert_eq!(town.provider.create(&other).await.unwrap_err().category(), "key_taken");
     let wrong_key = stripe(&town.address, "sk_other").create(&new).await.unwrap_err();

@@ -5,8 +5,8 @@ mod world;
 
 use std::sync::Arc;
 
-use chassis::worklist::Work;
-use resources::PaymentDesired::Captured;
+use chassis::worklist::{Next, Work};
+use resources::PaymentDesired::{Cancelled, Captured};
 use serde_json::{Value, json};
 use world::bank::Bank;
 use world::{SECRET, World, command, signature};
@@ -70,6 +70,97 @@ async fn a_webhook_tells_what_a_crash_has_lost() {
         .await
         .unwrap();
     assert_eq!(event, "evt_1");
+    world.close().await;
+}
+
+async fn send(url: &str, body: String) {
+    let request = reqwest::Client::new().post(url).header("stripe-signature", signature(SECRET, &body));
+    assert_eq!(request.body(body).send().await.unwrap().status(), 200);
+}
+
+fn charged_by_hand(id: &str, order: &str, attempt: &str) -> String {
+    let metadata = json!({"order_id": order, "attempt": attempt});
+    let object =
+        json!({"id": "pi_hand", "object": "payment_intent", "status": "succeeded", "metadata": metadata});
+    json!({"id": id, "type": "payment_intent.succeeded", "data": {"object": object}}).to_string()
+}
+
+#[tokio::test]
+async fn a_charge_that_no_attempt_knows_is_given_back_and_the_orders_own_stays() {
+    let world = World::open().await;
+    let url = format!("{}/stripe", world.serve().await);
+    let bank = Bank::new(1);
+    let engine = world.engine(bank.clone());
+    world.take(&command("o-1", 1, Captured, 1)).await;
+    engine.perform("o-1", 0).await.unwrap();
+    bank.charge_by_hand("pi_hand", "31.80 EUR");
+    send(&url, charged_by_hand("evt_1", "another shop's", "1")).await;
+    send(&url, charged_by_hand("evt_2", "o-1", "1")).await;
+    send(&url, charged_by_hand("evt_3", "o-1", "1")).await;
+    assert!(world.is_due("o-1").await);
+    assert_eq!(engine.perform("o-1", 0).await.unwrap(), Next::Done);
+    assert_eq!(bank.calls()[2..], ["retrieve", "refund o-1/1000000/refund"]);
+    let shown = world.payment("o-1").await.shown;
+    assert_eq!((shown.phase.as_str(), shown.attempt), ("Captured", 1));
+    assert_eq!((shown.captured.minor_units(), shown.refunded.minor_units()), (6360, 3180));
+    let entries = ["intent_created", "captured", "captured_again", "refunded"];
+    assert_eq!(world.entries("o-1").await, entries);
+    assert_eq!(world.told().await, ["payment.captured", "payment.captured", "payment.refunded"]);
+    let event = world.outbox("event").await.pop().unwrap();
+    assert_eq!(
+        (&event["data"]["phase"], &event["data"]["reference"]),
+        (&json!("Captured"), &json!("pi_hand"))
+    );
+    let report = world.outbox("status").await.pop().unwrap();
+    assert_eq!(report["status"]["refunded"]["amount"], "31.80");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_charge_after_the_end_is_given_back_whatever_attempt_it_names() {
+    for attempt in ["1", "7", "none"] {
+        let world = World::open().await;
+        let url = format!("{}/stripe", world.serve().await);
+        let bank = Bank::new(0);
+        let mut end = command("o-1", 1, Cancelled, 100_000);
+        end.spec.method = None;
+        world.take(&end).await;
+        bank.charge_by_hand("pi_hand", "5.00 USD");
+        send(&url, charged_by_hand("evt_1", "o-1", attempt)).await;
+        world.engine(bank.clone()).perform("o-1", 0).await.unwrap();
+        assert_eq!(world.entries("o-1").await, ["captured_again", "refunded"]);
+        assert_eq!(world.told().await, ["payment.voided", "payment.captured", "payment.refunded"]);
+        assert_eq!(world.payment("o-1").await.shown.phase.as_str(), "Refunded");
+        world.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_refund_that_fails_after_it_arrived_is_told_by_its_webhook_and_made_anew() {
+    let world = World::open().await;
+    let url = format!("{}/stripe", world.serve().await);
+    let bank = Bank::new(1);
+    let engine = world.engine(bank.clone());
+    world.take(&command("o-1", 1, Captured, 1)).await;
+    engine.perform("o-1", 0).await.unwrap();
+    world.take(&command("o-1", 2, Cancelled, 1)).await;
+    engine.perform("o-1", 0).await.unwrap();
+    let payment = world.payment("o-1").await;
+    let refund = payment.attempts[0].refund.clone().unwrap();
+    for (id, kind) in
+        [("evt_1", "refund.failed"), ("evt_2", "refund.updated"), ("evt_3", "charge.refund.updated")]
+    {
+        let object =
+            json!({"id": refund, "object": "refund", "status": "failed", "payment_intent": "pi_o-1/1"});
+        send(&url, json!({"id": id, "type": kind, "data": {"object": object}}).to_string()).await;
+        engine.perform("o-1", 0).await.unwrap();
+    }
+    assert_eq!(bank.calls()[3..], ["retrieve_refund"], "one failure, told three times");
+    assert_eq!(world.payment("o-1").await.shown.phase.as_str(), "Failed");
+    assert_eq!(world.entries("o-1").await[2..], ["refunded", "refund_failed"]);
+    assert_eq!(payment::audit::audit(world.store.pool()).await.unwrap(), []);
+    world.take(&command("o-1", 2, Cancelled, 1)).await;
+    assert_eq!(world.reported().await.last().unwrap(), "Failed");
     world.close().await;
 }
 

@@ -56,6 +56,30 @@ async fn an_intent_is_created_confirmed_and_refunded_and_the_books_say_so_after_
 }
 
 #[tokio::test]
+async fn a_refund_goes_on_by_itself_and_tells_also_after_a_restart() {
+    let mut world = World::open("5s").await;
+    let mut refunds = Vec::new();
+    for (method, order) in [("pm_card_refundFail", "o-1"), ("pm_card_pendingRefund", "o-2")] {
+        let id = created(&world, method, order).await;
+        world.stripe_post(&format!("payment_intents/{id}/confirm"), &[], None).await;
+        let (_, _, refund) = world.stripe_post("refunds", &[("payment_intent", &id)], None).await;
+        refunds.push((refund["id"].as_str().unwrap().to_owned(), refund["status"].clone()));
+    }
+    assert_eq!((&refunds[0].1, &refunds[1].1), (&json!("succeeded"), &json!("pending")));
+    world.restart().await;
+    until("told", async || {
+        let types = world.event_types();
+        let count = |wanted: &str| types.iter().filter(|kind| *kind == wanted).count();
+        (count("refund.updated"), count("refund.failed")) == (2, 1)
+    })
+    .await;
+    assert_eq!(world.stripe_get(&format!("refunds/{}", refunds[0].0)).await["status"], "failed");
+    assert_eq!(world.stripe_get(&format!("refunds/{}", refunds[1].0)).await["status"], "succeeded");
+    let books = world.get(&world.settings.stripe_addr, "/books/orders").await;
+    assert_eq!((&books[0]["net"], &books[1]["net"]), (&json!(3180), &json!(0)));
+}
+
+#[tokio::test]
 async fn webhooks_are_signed_and_come_until_they_are_taken() {
     let world = World::open("5s").await;
     world.inbox.lock().unwrap().refusals = 1;

@@ -6,7 +6,8 @@ use chassis::Backoff;
 use jiff::Timestamp;
 use money::Money;
 
-use super::{Act, Attempt, Call, Entry, LedgerEntry, Payment, Refusal, Stage};
+use super::words::{declined_without_words, no_answer, not_charged, processing};
+use super::{Act, Attempt, Call, Entry, FIRST_STRAY, LedgerEntry, Payment, Refusal, Stage};
 use crate::provider::{Intent, IntentStatus, ProviderError, Refund};
 
 /// After a call that failed.
@@ -23,9 +24,11 @@ const WHILE_CUSTOMER_ACTS: Backoff =
 pub enum Observation {
     /// The intent as it is now.
     Intent(Intent),
+    /// All intents that claim to be of the attempt.
+    Found(Vec<Intent>),
     /// There is no intent.
     NoIntent,
-    /// The money is given back.
+    /// The refund as it is now.
     Refund(Refund),
     /// No good answer.
     Error(ProviderError),
@@ -47,35 +50,35 @@ pub fn apply(
     asked: Option<&str>,
     now: Timestamp,
 ) -> Vec<LedgerEntry> {
-    let kept_elsewhere = payment
-        .attempts
-        .iter()
-        .any(|other| other.number != act.attempt && matches!(other.stage, Stage::Captured));
-    let rounds = payment.attempts.iter().filter(|other| matches!(other.stage, Stage::Refunded)).count();
-    let rounds = i32::try_from(rounds).unwrap_or(i32::MAX);
+    let observation = payment.own(act.attempt, observation, now);
+    let holds = |other: &Attempt| other.number != act.attempt && !other.is_stray() && other.holds_money();
+    let again = act.attempt >= FIRST_STRAY || payment.attempts.iter().any(holds);
+    let refunded = |other: &&Attempt| !other.is_stray() && other.stage == Stage::Refunded;
+    let rounds = i32::try_from(payment.attempts.iter().filter(refunded).count()).unwrap_or(i32::MAX);
     let Some(attempt) = payment.attempt_mut(act.attempt) else { return Vec::new() };
     attempt.version += 1;
-    let mut change = Change { attempt, entries: Vec::new(), event_id: asked, kept_elsewhere, rounds, now };
+    let mut change = Change { attempt, entries: Vec::new(), event_id: asked, again, rounds, now };
     match observation {
         Observation::Intent(intent) => change.learn(&intent, None),
-        Observation::NoIntent => change.no_intent(act.call),
-        Observation::Refund(refund) => change.refunded(refund),
+        Observation::Found(_) | Observation::NoIntent => change.no_intent(act.call),
+        Observation::Refund(refund) => change.refund(refund),
         Observation::Error(error) => change.failed(act.call, error),
     }
     change.entries
 }
 
-struct Change<'a> {
-    attempt: &'a mut Attempt,
+pub(super) struct Change<'a> {
+    pub(super) attempt: &'a mut Attempt,
     entries: Vec<LedgerEntry>,
     event_id: Option<&'a str>,
-    kept_elsewhere: bool,
+    /// Money that is taken now is a second time: another attempt holds some, or it is a stray.
+    again: bool,
     rounds: i32,
     now: Timestamp,
 }
 
 impl Change<'_> {
-    fn book(&mut self, entry: Entry, minor_units: i64, reference: Option<String>) {
+    pub(super) fn book(&mut self, entry: Entry, minor_units: i64, reference: Option<String>) {
         self.entries.push(LedgerEntry {
             attempt: self.attempt.number,
             entry,
@@ -87,7 +90,7 @@ impl Change<'_> {
     }
 
     /// Goes to `stage`, telling the ledger on arrival.
-    fn enter(&mut self, stage: Stage, entry: Option<Entry>) {
+    pub(super) fn enter(&mut self, stage: Stage, entry: Option<Entry>) {
         let arrived = self.attempt.stage != stage;
         self.attempt.stage = stage;
         if arrived {
@@ -100,7 +103,7 @@ impl Change<'_> {
         self.attempt.next_at = self.now;
     }
 
-    fn wait(&mut self, wait: Duration) {
+    pub(super) fn wait(&mut self, wait: Duration) {
         self.attempt.next_at = self.now.checked_add(wait).unwrap_or(Timestamp::MAX);
     }
 
@@ -110,7 +113,7 @@ impl Change<'_> {
             return self.try_again(&format!("the provider answered with another intent, {}", intent.id));
         }
         let before = self.attempt.stage;
-        let over = matches!(before, Stage::Captured | Stage::Refunded)
+        let over = matches!(before, Stage::Captured | Stage::Refunding | Stage::Refunded)
             || (before == Stage::Void && intent.status != IntentStatus::Succeeded);
         if !over {
             self.meet(intent);
@@ -125,7 +128,11 @@ impl Change<'_> {
                 self.attempt.outage = None;
             }
         }
-        // The news that were asked about are heard; newer ones are asked about at once.
+        self.hear();
+    }
+
+    /// The news that were asked about are heard; newer ones are asked about at once.
+    pub(super) fn hear(&mut self) {
         if self.attempt.asked.as_deref() == self.event_id {
             self.attempt.asked = None;
         } else {
@@ -133,8 +140,11 @@ impl Change<'_> {
         }
     }
 
-    /// Remembers the id of an intent that is seen for the first time.
+    /// Remembers the id of an intent that is seen for the first time; of a stray, how much it is about.
     fn meet(&mut self, intent: &Intent) {
+        if self.attempt.is_stray() {
+            self.attempt.amount = intent.amount;
+        }
         if self.attempt.intent.is_none() {
             self.attempt.intent = Some(intent.id.clone());
             self.book(Entry::IntentCreated, self.attempt.amount.minor_units(), Some(intent.id.clone()));
@@ -190,7 +200,12 @@ impl Change<'_> {
                 self.attempt.action_url = None;
                 self.enter(Stage::Uncharged, None);
             }
-            Stage::Uncharged | Stage::Captured | Stage::Declined | Stage::Void | Stage::Refunded => {}
+            Stage::Uncharged
+            | Stage::Captured
+            | Stage::Declined
+            | Stage::Void
+            | Stage::Refunding
+            | Stage::Refunded => {}
         }
     }
 
@@ -199,7 +214,7 @@ impl Change<'_> {
         self.attempt.action_url = None;
         self.enter(Stage::Captured, None);
         self.attempt.captured = intent.received;
-        let entry = if self.kept_elsewhere { Entry::CapturedAgain } else { Entry::Captured };
+        let entry = if self.again { Entry::CapturedAgain } else { Entry::Captured };
         self.book(entry, intent.received, Some(intent.id.clone()));
     }
 
@@ -219,25 +234,16 @@ impl Change<'_> {
                 self.attempt.outage = None;
             }
             Call::Void => self.enter(Stage::Void, Some(Entry::Voided)),
-            Call::Create | Call::Confirm | Call::Capture | Call::Cancel | Call::Refund | Call::Retrieve => {
+            Call::Create
+            | Call::Confirm
+            | Call::Capture
+            | Call::Cancel
+            | Call::Refund
+            | Call::Retrieve
+            | Call::RetrieveRefund => {
                 self.try_again("the provider answered without an intent");
             }
         }
-    }
-
-    fn refunded(&mut self, refund: Refund) {
-        let reference = match refund {
-            Refund::Made(id) => Some(id),
-            Refund::AlreadyMade => None,
-        };
-        let kept = self.attempt.kept();
-        self.enter(Stage::Refunded, None);
-        self.book(Entry::Refunded, kept, reference);
-        self.attempt.refunded = self.attempt.captured;
-        self.attempt.refund_refusal = None;
-        self.attempt.refund_retry = false;
-        self.attempt.failures = 0;
-        self.attempt.outage = None;
     }
 
     fn failed(&mut self, call: Call, error: ProviderError) {
@@ -259,9 +265,12 @@ impl Change<'_> {
                     self.attempt.create_lost = true;
                     self.try_again(&text);
                 }
-                Call::Search | Call::Cancel | Call::Refund | Call::Retrieve | Call::Void => {
-                    self.try_again(&text)
-                }
+                Call::Search
+                | Call::Cancel
+                | Call::Refund
+                | Call::Retrieve
+                | Call::RetrieveRefund
+                | Call::Void => self.try_again(&text),
             },
         }
     }
@@ -304,16 +313,17 @@ impl Change<'_> {
                     | Stage::Unknown
                     | Stage::Captured
                     | Stage::Void
+                    | Stage::Refunding
                     | Stage::Refunded => {}
                 }
             }
             Call::Refund => {
-                self.attempt.refund_refusal = Some(refusal);
-                self.attempt.refund_refusals += 1;
-                self.attempt.refund_retry = false;
-                self.book(Entry::RefundRefused, self.attempt.kept(), self.attempt.intent.clone());
+                let intent = self.attempt.intent.clone();
+                self.refund_refused(refusal, Entry::RefundRefused, self.attempt.kept(), intent);
             }
-            Call::Retrieve | Call::Search | Call::Void => self.try_again(&refusal.message),
+            Call::Retrieve | Call::RetrieveRefund | Call::Search | Call::Void => {
+                self.try_again(&refusal.message);
+            }
         }
     }
 
@@ -330,9 +340,13 @@ impl Change<'_> {
                 self.try_again(text);
             }
             Call::Confirm => self.lost(),
-            Call::Capture | Call::Cancel | Call::Refund | Call::Retrieve | Call::Search | Call::Void => {
-                self.try_again(text);
-            }
+            Call::Capture
+            | Call::Cancel
+            | Call::Refund
+            | Call::Retrieve
+            | Call::RetrieveRefund
+            | Call::Search
+            | Call::Void => self.try_again(text),
         }
     }
 
@@ -344,33 +358,14 @@ impl Change<'_> {
     }
 
     /// Nothing is known to have happened: the same once more, later.
-    fn try_again(&mut self, why: &str) {
+    pub(super) fn try_again(&mut self, why: &str) {
         self.attempt.failures = self.attempt.failures.saturating_add(1);
         self.attempt.outage = Some(why.to_owned());
         self.wait(AFTER_FAILURE.wait(self.attempt.failures));
     }
 
-    fn poll(&mut self, backoff: Backoff) {
+    pub(super) fn poll(&mut self, backoff: Backoff) {
         self.attempt.polls = self.attempt.polls.saturating_add(1);
         self.wait(backoff.wait(self.attempt.polls));
     }
-}
-
-fn no_answer() -> Refusal {
-    Refusal::new(
-        "no_answer",
-        "The payment provider's answer did not arrive. The provider is asked until it is known whether money was taken.",
-    )
-}
-
-fn processing() -> Refusal {
-    Refusal::new("processing", "The payment provider is still working on this payment.")
-}
-
-fn not_charged() -> Refusal {
-    Refusal::new("not_charged", "The payment did not reach the provider and nothing was taken. Try again.")
-}
-
-fn declined_without_words() -> Refusal {
-    Refusal::new("declined", "The payment was declined and nothing was taken.")
 }

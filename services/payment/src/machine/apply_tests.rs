@@ -5,9 +5,9 @@ use std::time::Duration;
 use resources::PaymentDesired::{Authorized, Cancelled, Captured};
 use resources::PaymentPhase;
 
-use super::fixtures::{World, command, intent, interrupted, lost, shows, unavailable};
-use super::{Call, Entry, Observation, Refusal, Stage, Step, Telling};
-use crate::provider::{Intent, IntentStatus, ProviderError, Refund};
+use super::fixtures::{World, command, gave_back, intent, interrupted, lost, shows, unavailable};
+use super::{Call, Entry, News, Observation, Refusal, Stage, Step, Telling};
+use crate::provider::{Intent, IntentStatus, ProviderError};
 
 const CREATED: (Call, IntentStatus) = (Call::Create, IntentStatus::RequiresConfirmation);
 
@@ -120,7 +120,7 @@ fn after_a_5xx_on_the_confirmation_the_provider_is_asked_before_it_is_repeated()
 #[test]
 fn a_lost_answer_is_unknown_and_asked_for_until_it_is_known() {
     let mut world = created(Captured);
-    assert_eq!(world.answer(Call::Confirm, lost()), Telling { event: true, report: true });
+    assert_eq!(world.answer(Call::Confirm, lost()), Telling { event: Some(News::Shown), report: true });
     assert_eq!((phase(&world), reason(&world)), (PaymentPhase::Unknown, Some("no_answer")));
     assert!(matches!(world.step(), Step::Do(_)), "asked at once");
     world.answer(Call::Retrieve, lost());
@@ -227,8 +227,8 @@ fn an_unknown_payment_is_undone_only_once_it_is_known() {
     world.answer(Call::Retrieve, shows(IntentStatus::Processing));
     assert_eq!(phase(&world), PaymentPhase::Unknown);
     let told = world.answer(Call::Retrieve, shows(IntentStatus::Succeeded));
-    assert!(told.event, "the ledger took it, so it is told");
-    world.answer(Call::Refund, Observation::Refund(Refund::Made("re_1".into())));
+    assert!(told.event.is_some(), "the ledger took it, so it is told");
+    world.answer(Call::Refund, gave_back("re_1"));
     assert_eq!(phase(&world), PaymentPhase::Refunded);
     assert_eq!(world.entries(), [Entry::IntentCreated, Entry::Unknown, Entry::Captured, Entry::Refunded]);
 }
@@ -243,12 +243,12 @@ fn a_refund_that_is_refused_is_a_failure_until_it_is_asked_for_again() {
     assert_eq!((phase(&world), reason(&world)), (PaymentPhase::Failed, Some("refund_refused")));
     assert_eq!(world.step(), Step::Nothing, "a person is needed");
     let told = world.command(&command(2, Cancelled, 1));
-    assert_eq!(told, Telling { event: false, report: true });
+    assert_eq!(told, Telling { event: None, report: true });
     assert_eq!(phase(&world), PaymentPhase::Failed);
     world.answer(Call::Refund, declined(None));
     assert_eq!(world.payment().attempts[0].refund_refusals, 2);
     world.command(&command(3, Cancelled, 1));
-    world.answer(Call::Refund, Observation::Refund(Refund::AlreadyMade));
+    world.answer(Call::Refund, gave_back("re_by_hand"));
     assert_eq!(phase(&world), PaymentPhase::Refunded);
     let refunded = world.ledger.last().unwrap();
     assert_eq!((refunded.entry, refunded.amount), (Entry::Refunded, super::fixtures::eur("31.80")));
@@ -267,7 +267,7 @@ fn a_second_capture_is_booked_as_such_and_given_back_at_once() {
     world.answer(Call::Retrieve, shows(IntentStatus::Succeeded));
     let booked = world.ledger.last().unwrap();
     assert_eq!((booked.entry, booked.event_id.as_deref()), (Entry::CapturedAgain, Some("evt_1")));
-    world.answer(Call::Refund, Observation::Refund(Refund::Made("re_1".into())));
+    world.answer(Call::Refund, gave_back("re_1"));
     let shown = &world.payment().shown;
     assert_eq!(shown.phase, PaymentPhase::Captured);
     assert_eq!((shown.captured.minor_units(), shown.refunded.minor_units()), (6360, 3180));

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use money::Money;
 
-/// One attempt. Its method and amount are fixed when it is planned.
+/// The number of the first stray of an order: a charge that nobody here asked for. All that are asked for lie below.
+pub const FIRST_STRAY: u32 = 1_000_000;
+
+/// One attempt. Its method and amount are fixed when it is planned; those of a stray are the provider's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attempt {
     /// Its number, from 1.
@@ -20,6 +23,8 @@ pub struct Attempt {
     pub intent: Option<String>,
     /// Why nothing was taken.
     pub refusal: Option<Refusal>,
+    /// The provider's id of the refund that gives it back, or did.
+    pub refund: Option<String>,
     /// Why the money could not be given back.
     pub refund_refusal: Option<Refusal>,
     /// How often giving it back was refused: part of the idempotency key, or the refusal would be replayed.
@@ -103,13 +108,15 @@ pub enum Stage {
     Declined,
     /// Nothing was taken and nothing can be any more.
     Void,
+    /// Taken and on its way back.
+    Refunding,
     /// Taken and given back.
     Refunded,
 }
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Planned,
         Self::Created,
         Self::Checking,
@@ -120,6 +127,7 @@ impl Stage {
         Self::Captured,
         Self::Declined,
         Self::Void,
+        Self::Refunding,
         Self::Refunded,
     ];
 
@@ -137,6 +145,7 @@ impl Stage {
             Self::Captured => "captured",
             Self::Declined => "declined",
             Self::Void => "void",
+            Self::Refunding => "refunding",
             Self::Refunded => "refunded",
         }
     }
@@ -177,6 +186,7 @@ impl Attempt {
             stage: Stage::Planned,
             intent: None,
             refusal: None,
+            refund: None,
             refund_refusal: None,
             refund_refusals: 0,
             refund_retry: false,
@@ -194,6 +204,24 @@ impl Attempt {
             planned_at: now,
             version: 0,
         }
+    }
+
+    /// True of a charge that nobody here asked for.
+    #[must_use]
+    pub const fn is_stray(&self) -> bool {
+        self.number >= FIRST_STRAY
+    }
+
+    /// True when there is money in it: taken, and not yet given back for certain.
+    #[must_use]
+    pub const fn holds_money(&self) -> bool {
+        matches!(self.stage, Stage::Captured | Stage::Refunding)
+    }
+
+    /// True when nothing was taken and nothing can be any more, or all is given back.
+    #[must_use]
+    pub const fn is_undone(&self) -> bool {
+        matches!(self.stage, Stage::Void | Stage::Refunded)
     }
 
     /// Minor units taken and not given back.

@@ -3,11 +3,11 @@
 use resources::PaymentDesired::{Authorized, Cancelled, Captured, Refunded};
 use resources::PaymentPhase;
 
-use super::fixtures::{World, at, command, shows};
-use super::{Call, Child, Stage, Step, Telling};
-use crate::provider::{IntentStatus, Refund};
+use super::fixtures::{World, at, command, gave_back, shows};
+use super::{Call, Child, News, Stage, Step, Telling};
+use crate::provider::IntentStatus;
 
-const SILENT: Telling = Telling { event: false, report: false };
+const SILENT: Telling = Telling { event: None, report: false };
 
 fn captured() -> World {
     World::after(
@@ -26,7 +26,7 @@ fn a_wish_is_not_reported_as_pending_its_outcome_is() {
     assert_eq!(world.payment().shown.phase, PaymentPhase::Pending);
     assert_eq!(world.answer(Call::Create, shows(IntentStatus::RequiresConfirmation)), SILENT);
     let told = world.answer(Call::Confirm, shows(IntentStatus::Succeeded));
-    assert_eq!(told, Telling { event: true, report: true });
+    assert_eq!(told, Telling { event: Some(News::Shown), report: true });
     assert_eq!(world.payment().shown.phase, PaymentPhase::Captured);
     assert_eq!(world.step(), Step::Nothing);
 }
@@ -35,7 +35,7 @@ fn a_wish_is_not_reported_as_pending_its_outcome_is() {
 fn a_void_before_its_charge_keeps_the_charge_from_ever_happening() {
     let mut world = World::new();
     let told = world.command(&command(2, Cancelled, 1));
-    assert_eq!(told, Telling { event: true, report: true });
+    assert_eq!(told, Telling { event: Some(News::Shown), report: true });
     assert_eq!(world.payment().shown.phase, PaymentPhase::Voided);
     for late in [command(1, Captured, 1), command(3, Captured, 1), {
         let mut other = command(1, Authorized, 1);
@@ -59,7 +59,7 @@ fn an_older_generation_is_only_answered() {
     let mut world = captured();
     world.command(&command(5, Captured, 1));
     let told = world.command(&command(2, Cancelled, 1));
-    assert_eq!(told, Telling { event: false, report: true });
+    assert_eq!(told, Telling { event: None, report: true });
     assert_eq!(world.payment().child, Some(Child { uid: "uid-1".into(), generation: 5 }));
     assert_eq!(world.step(), Step::Nothing);
 }
@@ -71,7 +71,7 @@ fn a_repeated_command_is_answered_with_the_same_revision_and_makes_work_due() {
     world.answer(Call::Create, super::fixtures::unavailable());
     assert!(matches!(world.step(), Step::WaitUntil(_)));
     let revision = world.payment().revision;
-    assert_eq!(world.command(&command(1, Captured, 1)), Telling { event: false, report: true });
+    assert_eq!(world.command(&command(1, Captured, 1)), Telling { event: None, report: true });
     assert_eq!(world.payment().revision, revision);
     assert_eq!(world.payment().shown.reason.as_deref(), Some("provider_unavailable"));
     assert!(matches!(world.step(), Step::Do(_)), "due now");
@@ -81,7 +81,7 @@ fn a_repeated_command_is_answered_with_the_same_revision_and_makes_work_due() {
 fn a_new_generation_of_what_is_true_already_is_answered_at_once_without_an_event() {
     let mut world = captured();
     let revision = world.payment().revision;
-    assert_eq!(world.command(&command(2, Captured, 1)), Telling { event: false, report: true });
+    assert_eq!(world.command(&command(2, Captured, 1)), Telling { event: None, report: true });
     assert_eq!(world.payment().revision, revision + 1);
 }
 
@@ -90,7 +90,7 @@ fn what_was_taken_is_given_back_when_it_is_undone_whatever_the_attempt_named() {
     for (desired, attempt) in [(Cancelled, 1), (Refunded, 1), (Cancelled, 0)] {
         let mut world = captured();
         assert_eq!(world.command(&command(2, desired, attempt)), SILENT, "the outcome will answer it");
-        world.answer(Call::Refund, super::Observation::Refund(Refund::Made("re_1".into())));
+        world.answer(Call::Refund, gave_back("re_1"));
         let shown = &world.payment().shown;
         assert_eq!(shown.phase, PaymentPhase::Refunded);
         assert_eq!(
@@ -129,7 +129,7 @@ fn without_a_child_there_is_nobody_to_report_to() {
     let mut world = World::new();
     let mut direct = command(0, Cancelled, 0);
     direct.uid = None;
-    assert_eq!(world.command(&direct), Telling { event: true, report: false });
+    assert_eq!(world.command(&direct), Telling { event: Some(News::Shown), report: false });
     assert_eq!(world.command(&direct), SILENT);
     assert_eq!(world.payment().shown.phase, PaymentPhase::Voided);
 }
@@ -149,7 +149,7 @@ fn a_charge_without_a_method_is_declined() {
     let mut world = World::new();
     let mut without = command(1, Captured, 1);
     without.spec.method = None;
-    assert_eq!(world.command(&without), Telling { event: true, report: true });
+    assert_eq!(world.command(&without), Telling { event: Some(News::Shown), report: true });
     assert_eq!(world.payment().shown.phase, PaymentPhase::Declined);
     assert_eq!(world.payment().shown.reason.as_deref(), Some("method_missing"));
 }

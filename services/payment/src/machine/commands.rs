@@ -73,7 +73,7 @@ fn unknown_before(command: &Command<PaymentSpec>) -> Payment {
 fn accept(payment: &mut Payment, spec: &PaymentSpec, now: Timestamp) {
     let capture = match spec.desired {
         PaymentDesired::Cancelled | PaymentDesired::Refunded => {
-            let newest = payment.attempts.iter().map(|attempt| attempt.number).max();
+            let newest = asked_for(payment).map(|attempt| attempt.number).max();
             payment.undone_attempt = payment.undone_attempt.max(newest).max(Some(spec.attempt));
             payment.wish = wish_of(spec);
             return;
@@ -82,7 +82,7 @@ fn accept(payment: &mut Payment, spec: &PaymentSpec, now: Timestamp) {
         PaymentDesired::Authorized => CaptureMode::Manual,
     };
     let undone = payment.undone_attempt.is_some_and(|undone| spec.attempt <= undone);
-    let overtaken = payment.attempts.iter().any(|attempt| attempt.number > spec.attempt);
+    let overtaken = asked_for(payment).any(|attempt| attempt.number > spec.attempt);
     if undone || overtaken {
         tracing::warn!(
             order = payment.order_id,
@@ -96,6 +96,11 @@ fn accept(payment: &mut Payment, spec: &PaymentSpec, now: Timestamp) {
     if let (None, Some(method)) = (payment.attempt(spec.attempt), &spec.method) {
         payment.attempts.push(Attempt::planned(spec.attempt, method.clone(), spec.amount, capture, now));
     }
+}
+
+/// The attempts that commands asked for.
+fn asked_for(payment: &Payment) -> impl Iterator<Item = &Attempt> {
+    payment.attempts.iter().filter(|attempt| !attempt.is_stray())
 }
 
 fn make_due(payment: &mut Payment, now: Timestamp) {

@@ -8,9 +8,10 @@ use money::Money;
 use resources::{OrderReference, PaymentDesired, PaymentSpec};
 
 use super::{
-    Act, Call, Entry, LedgerEntry, Observation, Payment, Step, Telling, apply, next_step, settle, take,
+    Act, Call, Entry, LedgerEntry, Observation, Payment, Refusal, Step, Telling, apply, next_step, settle,
+    take,
 };
-use crate::provider::{Intent, IntentStatus, ProviderError};
+use crate::provider::{Intent, IntentStatus, ProviderError, Refund, RefundState};
 
 pub const ORDER: &str = "0b9c2a3e-5d1f-4a6b-8c7d-1e2f3a4b5c6d";
 
@@ -100,6 +101,20 @@ impl World {
         telling
     }
 
+    /// The webhook of a charge that no attempt knows.
+    pub fn hear_of(&mut self, intent: &str) {
+        let now = self.now;
+        self.payment.as_mut().unwrap().adopt(intent, Some("evt_1"), now);
+    }
+
+    /// A webhook about the refund of an attempt.
+    pub fn hear(&mut self, attempt: u32) {
+        let now = self.now;
+        let attempt = self.payment.as_mut().unwrap().attempt_mut(attempt).unwrap();
+        attempt.asked = Some("evt_2".into());
+        attempt.next_at = attempt.next_at.min(now);
+    }
+
     /// The next call, waiting for it if need be.
     pub fn next_act(&mut self) -> Act {
         match next_step(self.payment(), self.now) {
@@ -146,4 +161,20 @@ pub fn unavailable() -> Observation {
 
 pub fn interrupted() -> Observation {
     ProviderError::Interrupted("503".into()).into()
+}
+
+fn refund(id: &str, state: RefundState) -> Observation {
+    Observation::Refund(Refund { id: id.into(), amount: 3180, state })
+}
+
+pub fn gave_back(id: &str) -> Observation {
+    refund(id, RefundState::Succeeded)
+}
+
+pub fn gives_back(id: &str) -> Observation {
+    refund(id, RefundState::Pending)
+}
+
+pub fn came_back(id: &str) -> Observation {
+    refund(id, RefundState::Failed(Refusal::new("lost_or_stolen_card", "The card is gone.")))
 }

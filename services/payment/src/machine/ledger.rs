@@ -21,8 +21,12 @@ pub enum Entry {
     Unknown,
     /// Nothing was taken and nothing can be any more.
     Voided,
+    /// On its way back; the amount counts as kept until it has arrived.
+    RefundPending,
     /// Given back.
     Refunded,
+    /// What was given back came back to the shop: takes a [`Self::Refunded`] back.
+    RefundFailed,
     /// Giving it back was refused.
     RefundRefused,
 }
@@ -40,7 +44,9 @@ impl Entry {
             Self::ActionRequired => "action_required",
             Self::Unknown => "unknown",
             Self::Voided => "voided",
+            Self::RefundPending => "refund_pending",
             Self::Refunded => "refunded",
+            Self::RefundFailed => "refund_failed",
             Self::RefundRefused => "refund_refused",
         }
     }

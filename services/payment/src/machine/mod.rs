@@ -13,14 +13,16 @@
 //! | confirm | `Unknown`: ask by id; *never charged* is made certain by a cancel, then `Declined` | ask by id; still unconfirmed: again, same key | again, same key: it was not executed | `Declined` |
 //! | capture | `Unknown`: ask by id; still promised: again, same key | again, same key (an intent is captured at most once) | again, same key | `Declined` |
 //! | cancel | again (it cannot do more than once) | again | again | the intent inside says what is |
-//! | refund | again, same key (the provider gives no more back than was taken) | again, same key | again | `Failed`, until asked for anew under another key |
-//! | ask, search | again | again | again | again |
+//! | refund | again, same key (the provider gives no more back than was taken) | again, same key | again | `Failed`, until asked for anew under another key; once for each repeated command |
+//! | ask, ask for the refund, search | again | again | again | again |
 //!
 //! Every *again* waits, twice as long each time.
 //!
 //! # Guarantees
 //! - Only the stored intent of an attempt is ever confirmed, and an intent is charged at most once.
 //! - An attempt is begun only when every other one is void for certain or refunded.
+//! - A charge that no attempt knows is a stray: it is given back, and the order's own attempts stay what they are.
+//! - A refund counts once it has arrived, and no longer when it fails after that.
 //! - What is undone stays undone: no command brings an attempt at or below the tombstone back.
 
 mod apply;
@@ -28,16 +30,21 @@ mod attempt;
 mod commands;
 mod ledger;
 mod model;
+mod refunds;
 mod steps;
+mod strays;
 mod summary;
+mod telling;
+mod words;
 
 pub use apply::{Observation, apply};
-pub use attempt::{Attempt, CaptureMode, Refusal, Stage};
+pub use attempt::{Attempt, CaptureMode, FIRST_STRAY, Refusal, Stage};
 pub use commands::{Taken, take};
 pub use ledger::{Entry, LedgerEntry};
 pub use model::{Child, Payment, Wish};
 pub use steps::{Act, Call, Goal, Step, next_step};
-pub use summary::{Summary, Telling, settle};
+pub use summary::Summary;
+pub use telling::{News, Telling, settle};
 
 #[cfg(test)]
 mod apply_tests;
@@ -49,3 +56,7 @@ mod fixtures;
 mod properties;
 #[cfg(test)]
 mod provider_model;
+#[cfg(test)]
+mod refund_tests;
+#[cfg(test)]
+mod stray_tests;

@@ -3,7 +3,7 @@
 use money::Money;
 use resources::PaymentDesired;
 
-use super::{Attempt, Stage, Summary};
+use super::{Attempt, Summary};
 
 /// Everything that is known of one order's money.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,24 +88,17 @@ impl Payment {
     }
 
     fn sum(&self, of: fn(&Attempt) -> i64) -> Money {
-        let minor_units = self.attempts.iter().map(of).fold(0, i64::saturating_add);
-        Money::from_minor_units(minor_units, self.wish.amount.currency())
+        let currency = self.wish.amount.currency();
+        // A stray may be of another currency: it adds up in the ledger alone.
+        let same = self.attempts.iter().filter(|attempt| attempt.amount.currency() == currency);
+        Money::from_minor_units(same.map(of).fold(0, i64::saturating_add), currency)
     }
 
-    /// True when every attempt is void for certain or refunded.
+    /// True when every attempt is void for certain or refunded, and no stray is known to hold money.
     #[must_use]
     pub fn keeps_nothing(&self) -> bool {
-        self.attempts.iter().all(|attempt| match attempt.stage {
-            Stage::Void | Stage::Refunded => true,
-            Stage::Planned
-            | Stage::Created
-            | Stage::Checking
-            | Stage::Unknown
-            | Stage::Uncharged
-            | Stage::ActionRequired
-            | Stage::Authorized
-            | Stage::Captured
-            | Stage::Declined => false,
-        })
+        self.attempts
+            .iter()
+            .all(|attempt| if attempt.is_stray() { !attempt.holds_money() } else { attempt.is_undone() })
     }
 }

@@ -9,11 +9,11 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use resources::{PaymentDesired, PaymentPhase, PaymentSpec};
 
-use super::fixtures::{ORDER, at, command};
+use super::fixtures::{ORDER, at, command, eur};
 use super::provider_model::{Fault, Model, Request};
 use super::*;
-use crate::provider::{IntentStatus, Keys, NewIntent};
-use crate::routes::is_news;
+use crate::provider::{IntentStatus, Keys, NewIntent, RefundState};
+use crate::routes::{is_news, is_news_of_refund};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -44,12 +44,20 @@ enum Happening {
     Arrive(Index),
     /// The customer or the provider goes on.
     Proceed(bool),
+    /// Refunds arrive, or fail.
+    ProceedRefunds(bool),
+    /// A charge that nobody asked for, of the order's amount or another.
+    Stray {
+        manual: bool,
+        same: bool,
+    },
     /// The provider tells of an intent, as it is now.
     Webhook(Index),
     Wait(u16),
 }
 
-const METHODS: [&str; 6] = ["visa", "declined", "action", "late", "refund_fails", "unknown"];
+const METHODS: [&str; 8] =
+    ["visa", "declined", "action", "late", "refund_fails", "unknown", "refund_late", "refund_breaks"];
 
 fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
@@ -75,6 +83,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<Index>().prop_map(Happening::Store),
         1 => any::<Index>().prop_map(Happening::Arrive),
         2 => any::<bool>().prop_map(Happening::Proceed),
+        2 => any::<bool>().prop_map(Happening::ProceedRefunds),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(manual, same)| Happening::Stray { manual, same }),
         2 => any::<Index>().prop_map(Happening::Webhook),
         2 => (0..2000_u16).prop_map(Happening::Wait),
     ]
@@ -141,6 +151,12 @@ impl Shop {
                 self.model.execute(&request);
             }
             Happening::Proceed(well) => self.model.proceed(well),
+            Happening::ProceedRefunds(well) => self.proceed_refunds(well),
+            Happening::Stray { manual, same } => {
+                let amount = eur(if same { "31.80" } else { "5.00" });
+                let id = self.model.charge_by_hand(ORDER, manual, amount);
+                self.webhook(&id);
+            }
             Happening::Webhook(index) if !self.model.intents.is_empty() => {
                 let ids: Vec<String> = self.model.intents.keys().cloned().collect();
                 self.webhook(&ids[index.index(ids.len())]);
@@ -171,7 +187,7 @@ impl Shop {
 
     fn told(&mut self, before: Option<&Payment>, payment: Payment, telling: Telling) {
         assert!(before.is_none_or(|before| before.revision <= payment.revision));
-        if telling.event {
+        if telling.event.is_some() {
             assert!(self.events.insert(payment.revision), "two events of one revision");
         }
         self.payment = Some(payment);
@@ -210,24 +226,45 @@ impl Shop {
 
     fn webhook(&mut self, id: &str) {
         self.webhooks += 1;
+        let event = format!("evt_{}", self.webhooks);
         let (now, status) = (self.now, self.model.intents[id].status);
         let Some(payment) = &mut self.payment else { return };
-        let found = payment.attempts.iter_mut().find(|attempt| attempt.intent.as_deref() == Some(id));
-        if let Some(attempt) = found.filter(|attempt| is_news(attempt.stage, Some(status))) {
-            attempt.asked = Some(format!("evt_{}", self.webhooks));
-            attempt.next_at = attempt.next_at.min(now);
+        match payment.attempts.iter_mut().find(|attempt| attempt.intent.as_deref() == Some(id)) {
+            Some(attempt) if is_news(attempt.stage, Some(status)) => {
+                attempt.asked = Some(event);
+                attempt.next_at = attempt.next_at.min(now);
+            }
+            None if status.holds_money() => payment.adopt(id, Some(&event), now),
+            Some(_) | None => {}
+        }
+    }
+
+    fn proceed_refunds(&mut self, well: bool) {
+        for (intent, refund) in self.model.proceed_refunds(well) {
+            self.webhooks += 1;
+            let failed = matches!(refund.state, RefundState::Failed(_));
+            let now = self.now;
+            let attempts = self.payment.iter_mut().flat_map(|payment| &mut payment.attempts);
+            for attempt in attempts.filter(|attempt| attempt.intent.as_ref() == Some(&intent)) {
+                if is_news_of_refund(attempt.stage, attempt.refund.as_deref(), &refund.id, failed) {
+                    attempt.asked = Some(format!("evt_{}", self.webhooks));
+                    attempt.next_at = attempt.next_at.min(now);
+                }
+            }
         }
     }
 
     fn check(&self) {
-        assert!(self.model.kept().len() <= 1, "two captures are kept: {:?}", self.model.intents);
+        assert!(self.model.kept_by_attempts().len() <= 1, "two captures are kept: {:?}", self.model.intents);
         let rounds: Vec<i32> = self.ledger.iter().filter_map(|entry| entry.round).collect();
         assert_eq!(rounds.iter().collect::<BTreeSet<_>>().len(), rounds.len(), "two captures of one round");
         let Some(payment) = &self.payment else { return };
         assert_eq!(payment.captured().minor_units(), self.sum(&[Entry::Captured, Entry::CapturedAgain]));
-        assert_eq!(payment.refunded().minor_units(), self.sum(&[Entry::Refunded]));
-        if payment.wish.is_undo() && payment.keeps_nothing() {
-            assert!(self.model.kept().is_empty(), "money is kept by what is undone");
+        let refunded = self.sum(&[Entry::Refunded]) - self.sum(&[Entry::RefundFailed]);
+        assert_eq!(payment.refunded().minor_units(), refunded);
+        let heard = payment.attempts.iter().all(|attempt| attempt.asked.is_none());
+        if payment.wish.is_undo() && payment.keeps_nothing() && heard {
+            assert!(self.model.kept_by_attempts().is_empty(), "money is kept by what is undone");
             assert!(!self.model.can_take(), "money can come to what is undone: {:?}", self.model.intents);
         }
     }
@@ -245,6 +282,7 @@ impl Shop {
         }
         for _ in 0..200 {
             self.model.proceed(true);
+            self.proceed_refunds(true);
             match next_step(self.payment.as_ref().unwrap(), self.now) {
                 Step::Nothing => return,
                 Step::WaitUntil(at) => self.now = at,
@@ -252,6 +290,11 @@ impl Shop {
             }
         }
         panic!("it never comes to rest: {:?}", self.payment);
+    }
+
+    fn may_refuse(&self) -> bool {
+        let refuses = |method: &str| ["refund_fails", "refund_late", "refund_breaks"].contains(&method);
+        self.model.intents.values().any(|intent| refuses(&intent.method))
     }
 
     fn check_end(&self) {
@@ -262,11 +305,11 @@ impl Shop {
             payment.captured().minor_units() - payment.refunded().minor_units(),
             "the books agree"
         );
-        let refuses = |intent: &super::provider_model::ModelIntent| intent.method == "refund_fails";
         match payment.shown.phase {
+            PaymentPhase::Captured if self.may_refuse() => {}
             PaymentPhase::Captured => assert_eq!(kept, payment.wish.amount.minor_units()),
-            PaymentPhase::Failed => assert!(self.model.intents.values().any(refuses)),
-            PaymentPhase::Authorized => assert!(self.model.can_take()),
+            PaymentPhase::Failed => assert!(self.may_refuse()),
+            PaymentPhase::Authorized => assert!(self.model.promises()),
             PaymentPhase::Declined | PaymentPhase::Voided | PaymentPhase::Refunded => {
                 assert_eq!(kept, 0);
                 assert!(!self.model.can_take());
@@ -303,6 +346,7 @@ fn request(payment: &Payment, attempt: &Attempt, call: Call) -> Option<Request> 
         Call::Cancel => Request::Cancel { id: id.unwrap() },
         Call::Refund => Request::Refund { id: id.unwrap(), key: keys.refund(attempt.refund_refusals) },
         Call::Retrieve => Request::Retrieve { id: id.unwrap() },
+        Call::RetrieveRefund => Request::RetrieveRefund { id: attempt.refund.clone().unwrap() },
     })
 }
 
@@ -321,6 +365,11 @@ proptest! {
         shop.come_to_rest();
         shop.check_end();
         shop.send(PaymentDesired::Cancelled, shop.attempt, "visa");
+        shop.come_to_rest();
+        shop.check_end();
+        // Refunds that failed are tried again with the command.
+        let last = shop.commands.last().unwrap().clone();
+        shop.take(&last);
         shop.come_to_rest();
         shop.check_end();
         let refuses = shop.model.intents.values().any(|intent| intent.method == "refund_fails");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use money::Money;
 
 use super::{CaptureMode, Observation, Refusal};
-use crate::provider::{Intent, IntentStatus, NewIntent, ProviderError, Refund};
+use crate::provider::{Intent, IntentStatus, NewIntent, ProviderError, Refund, RefundState};
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -17,6 +17,7 @@ pub enum Request {
     Cancel { id: String },
     Refund { id: String, key: String },
     Retrieve { id: String },
+    RetrieveRefund { id: String },
 }
 
 /// What happens to a request.
@@ -42,6 +43,10 @@ pub struct ModelIntent {
     pub status: IntentStatus,
     pub received: i64,
     pub refunded: i64,
+    /// Charged by a person, or by a request that was on its way for too long.
+    pub stray: bool,
+    /// What was given back came back.
+    pub came_back: bool,
     refusal: Option<Refusal>,
 }
 
@@ -50,7 +55,8 @@ pub struct Model {
     pub intents: BTreeMap<String, ModelIntent>,
     creates: HashMap<String, String>,
     confirmed: HashMap<String, ()>,
-    refunds: HashMap<String, Result<Refund, ProviderError>>,
+    answers: HashMap<String, Result<String, ProviderError>>,
+    refunds: BTreeMap<String, (String, Refund)>,
     pub delayed: Vec<Request>,
 }
 
@@ -84,15 +90,17 @@ impl Model {
         match request {
             Request::Create(new) => self.create(new),
             Request::Find { order_id, attempt } => {
-                let found =
-                    self.intents.iter().find(|(_, i)| i.order_id == *order_id && i.attempt == *attempt);
-                found.map_or(Observation::NoIntent, |(id, _)| Observation::Intent(self.show(id)))
+                let claims =
+                    |intent: &ModelIntent| intent.order_id == *order_id && intent.attempt == *attempt;
+                let found = self.intents.iter().filter(|(_, intent)| claims(intent));
+                Observation::Found(found.map(|(id, _)| self.show(id)).collect())
             }
             Request::Confirm { id, key } => self.confirm(id, key),
             Request::Capture { id, key } => self.capture(id, key),
             Request::Cancel { id } => self.cancel(id),
             Request::Refund { id, key } => self.refund(id, key),
             Request::Retrieve { id } => Observation::Intent(self.show(id)),
+            Request::RetrieveRefund { id } => Observation::Refund(self.refunds[id].1.clone()),
         }
     }
 
@@ -130,6 +138,8 @@ impl Model {
             status: IntentStatus::RequiresConfirmation,
             received: 0,
             refunded: 0,
+            stray: false,
+            came_back: false,
             refusal: None,
         });
         Observation::Intent(self.show(&id))
@@ -182,25 +192,79 @@ impl Model {
         }
     }
 
+    /// A replayed refund is shown as it is now.
     fn refund(&mut self, id: &str, key: &str) -> Observation {
-        let fresh = self.refund_once(id);
-        match self.refunds.entry(key.to_owned()).or_insert(fresh).clone() {
-            Ok(refund) => Observation::Refund(refund),
-            Err(error) => error.into(),
+        let fresh = match self.answers.get(key) {
+            Some(_) => Ok(String::new()),
+            None => self.refund_once(id),
+        };
+        match self.answers.entry(key.to_owned()).or_insert(fresh) {
+            Ok(refund) => Observation::Refund(self.refunds[refund].1.clone()),
+            Err(error) => error.clone().into(),
         }
     }
 
-    fn refund_once(&mut self, id: &str) -> Result<Refund, ProviderError> {
+    fn refund_once(&mut self, id: &str) -> Result<String, ProviderError> {
         let intent = self.intents.get_mut(id).unwrap();
         if intent.method == "refund_fails" {
             return Err(ProviderError::Declined { refusal: refusal(), intent: None });
         }
         if intent.received > 0 && intent.refunded == intent.received {
-            return Ok(Refund::AlreadyMade);
+            let live =
+                |(of, refund): &(String, Refund)| of == id && !matches!(refund.state, RefundState::Failed(_));
+            return Ok(self.refunds.iter().find(|(_, refund)| live(refund)).unwrap().0.clone());
         }
         assert_eq!(intent.status, IntentStatus::Succeeded, "only what was taken is given back");
         intent.refunded = intent.received;
-        Ok(Refund::Made(format!("re_{id}")))
+        let pending = intent.method == "refund_late";
+        let state = if pending { RefundState::Pending } else { RefundState::Succeeded };
+        let refund = format!("re_{}", self.refunds.len() + 1);
+        let made = Refund { id: refund.clone(), amount: intent.received, state };
+        self.refunds.insert(refund.clone(), (id.to_owned(), made));
+        Ok(refund)
+    }
+
+    /// Refunds on their way arrive or fail, and unlucky ones fail after they have arrived. Answers what happened.
+    pub fn proceed_refunds(&mut self, well: bool) -> Vec<(String, Refund)> {
+        let mut moved = Vec::new();
+        for (of, refund) in self.refunds.values_mut() {
+            let intent = self.intents.get_mut(of).unwrap();
+            let unlucky = intent.method == "refund_breaks" && refund.state == RefundState::Succeeded;
+            match refund.state {
+                RefundState::Pending if well => refund.state = RefundState::Succeeded,
+                RefundState::Pending | RefundState::Succeeded
+                    if !well && (unlucky || refund.state == RefundState::Pending) =>
+                {
+                    refund.state = RefundState::Failed(refusal());
+                    intent.refunded -= refund.amount;
+                    intent.came_back = true;
+                }
+                RefundState::Pending | RefundState::Succeeded | RefundState::Failed(_) => continue,
+            }
+            moved.push((of.clone(), refund.clone()));
+        }
+        moved
+    }
+
+    /// A charge that nobody asked for.
+    pub fn charge_by_hand(&mut self, order_id: &str, manual: bool, amount: Money) -> String {
+        let id = format!("pi_{}", self.intents.len() + 1);
+        let mut intent = ModelIntent {
+            order_id: order_id.to_owned(),
+            attempt: 1,
+            method: "visa".to_owned(),
+            manual,
+            amount,
+            status: IntentStatus::RequiresConfirmation,
+            received: 0,
+            refunded: 0,
+            stray: true,
+            came_back: false,
+            refusal: None,
+        };
+        intent.charge();
+        self.intents.insert(id.clone(), intent);
+        id
     }
 
     /// The customer confirms or not, or the provider ends its processing.
@@ -214,13 +278,28 @@ impl Model {
 
     /// Minor units received and not given back, by intent.
     pub fn kept(&self) -> Vec<i64> {
-        let kept = self.intents.values().map(|intent| intent.received - intent.refunded);
+        self.kept_of(|_| true)
+    }
+
+    /// The same without the strays and what came back.
+    pub fn kept_by_attempts(&self) -> Vec<i64> {
+        self.kept_of(|intent| !intent.stray && !intent.came_back)
+    }
+
+    fn kept_of(&self, which: fn(&ModelIntent) -> bool) -> Vec<i64> {
+        let kept = self.intents.values().filter(|intent| which(intent));
+        let kept = kept.map(|intent| intent.received - intent.refunded);
         kept.filter(|kept| *kept != 0).collect()
     }
 
-    /// True when some intent may still take money without a call of ours.
+    /// True when some intent is promised.
+    pub fn promises(&self) -> bool {
+        self.intents.values().any(|intent| intent.status == IntentStatus::RequiresCapture)
+    }
+
+    /// True when some intent of an attempt may still take money without a call of ours.
     pub fn can_take(&self) -> bool {
-        self.intents.values().any(|intent| {
+        self.intents.values().filter(|intent| !intent.stray).any(|intent| {
             matches!(
                 intent.status,
                 IntentStatus::RequiresAction | IntentStatus::Processing | IntentStatus::RequiresCapture

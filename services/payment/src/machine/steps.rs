@@ -60,11 +60,26 @@ pub enum Call {
     Refund,
     /// Ask by id.
     Retrieve,
+    /// Ask by the refund's id.
+    RetrieveRefund,
     /// Nothing: there is no intent, so that it is void for certain.
     Void,
 }
 
 impl Call {
+    /// True when it brings money nearer, instead of finding out what is.
+    const fn begins(self) -> bool {
+        match self {
+            Self::Create | Self::Confirm | Self::Capture => true,
+            Self::Search
+            | Self::Cancel
+            | Self::Refund
+            | Self::Retrieve
+            | Self::RetrieveRefund
+            | Self::Void => false,
+        }
+    }
+
     /// The name in logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -76,6 +91,7 @@ impl Call {
             Self::Cancel => "cancel",
             Self::Refund => "refund",
             Self::Retrieve => "retrieve",
+            Self::RetrieveRefund => "retrieve_refund",
             Self::Void => "void",
         }
     }
@@ -86,7 +102,7 @@ impl Payment {
     #[must_use]
     pub fn goal(&self, attempt: &Attempt) -> Goal {
         let undone = self.undone_attempt.is_some_and(|undone| attempt.number <= undone);
-        if undone || attempt.number != self.wish.attempt {
+        if undone || attempt.is_stray() || attempt.number != self.wish.attempt {
             return Goal::Undo;
         }
         match self.wish.desired {
@@ -97,30 +113,27 @@ impl Payment {
     }
 }
 
-/// What to do next. Attempts to be undone come first, and the wanted one waits until they keep nothing for certain.
+/// What to do next. Attempts to be undone come first, and the wanted one does not go on until they keep nothing for
+/// certain; for strays it does not wait: they are no attempts of the order.
 #[must_use]
 pub fn next_step(payment: &Payment, now: Timestamp) -> Step {
     let mut wait: Option<Timestamp> = None;
-    let mut all_undone = true;
+    let mut free = true;
     for attempt in payment.attempts.iter().filter(|attempt| payment.goal(attempt) == Goal::Undo) {
-        match call_for(attempt, Goal::Undo, now) {
+        let call = call_for(attempt, Goal::Undo, now);
+        match call {
             Some(call) if now >= attempt.next_at => return Step::Do(Act { attempt: attempt.number, call }),
             Some(_) => wait = Some(wait.map_or(attempt.next_at, |at| at.min(attempt.next_at))),
             None => {}
         }
-        all_undone &= matches!(attempt.stage, Stage::Void | Stage::Refunded);
-    }
-    if let Some(at) = wait {
-        return Step::WaitUntil(at);
+        free &= attempt.is_stray() || (call.is_none() && attempt.is_undone());
     }
     let wanted = payment.attempts.iter().find(|attempt| payment.goal(attempt) != Goal::Undo);
-    match wanted {
-        Some(attempt) if all_undone => match call_for(attempt, payment.goal(attempt), now) {
-            Some(call) if now >= attempt.next_at => Step::Do(Act { attempt: attempt.number, call }),
-            Some(_) => Step::WaitUntil(attempt.next_at),
-            None => Step::Nothing,
-        },
-        Some(_) | None => Step::Nothing,
+    let next = wanted.and_then(|attempt| Some((attempt, call_for(attempt, payment.goal(attempt), now)?)));
+    match next.filter(|(_, call)| free || !call.begins()) {
+        Some((attempt, call)) if now >= attempt.next_at => Step::Do(Act { attempt: attempt.number, call }),
+        Some((attempt, _)) => Step::WaitUntil(wait.map_or(attempt.next_at, |at| at.min(attempt.next_at))),
+        None => wait.map_or(Step::Nothing, Step::WaitUntil),
     }
 }
 
@@ -139,7 +152,8 @@ fn call_by_stage(attempt: &Attempt, goal: Goal, now: Timestamp) -> Option<Call> 
     match (goal, attempt.stage) {
         // Money that comes after the end is asked about too.
         (_, Stage::Void) => asked.then_some(ask),
-        (_, Stage::Refunded) => None,
+        (_, Stage::Refunding) => Some(Call::RetrieveRefund),
+        (_, Stage::Refunded) => (asked && attempt.refund.is_some()).then_some(Call::RetrieveRefund),
         (_, Stage::Unknown | Stage::Checking) => Some(Call::Retrieve),
         (_, Stage::Uncharged) => Some(Call::Cancel),
         (Goal::Take | Goal::Promise, Stage::Planned) => Some(create_or_search(attempt, now)),

@@ -1,10 +1,10 @@
-//! What is shown of an order's money, and what must be told of a change.
+//! What is shown of an order's money.
 
-use jiff::Timestamp;
 use money::Money;
 use resources::PaymentPhase;
 
-use super::{Attempt, Goal, Payment, Refusal, Stage, Step, next_step};
+use super::words::{charged_again, refund_pending, refund_refused};
+use super::{Attempt, Goal, Payment, Refusal, Stage};
 
 /// What is shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,66 +44,21 @@ impl Summary {
         }
     }
 
+    /// With these words, unless it has some.
+    fn or_because(self, words: &Refusal) -> Self {
+        if self.reason.is_some() { self } else { self.because(Some(words)) }
+    }
+
     fn because(mut self, refusal: Option<&Refusal>) -> Self {
         self.reason = refusal.map(|refusal| refusal.reason.clone());
         self.message = refusal.map(|refusal| refusal.message.clone());
         self
     }
-
-    /// True when the other is the same event: told twice, it would be a second one of the same.
-    fn same_event(&self, other: &Self) -> bool {
-        let key = |summary: &Self| (summary.phase, summary.attempt, summary.captured, summary.refunded);
-        key(self) == key(other)
-    }
-}
-
-/// What must be told of a change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Telling {
-    /// An event, of the phase.
-    pub event: bool,
-    /// A report to the resource.
-    pub report: bool,
-}
-
-/// Shows the state after a change, numbers it, and says what must be told.
-///
-/// A status write costs, so that `Pending` is reported only when the command is repeated (`answer`), and a new generation
-/// alone only once nothing is left to be done about it: until then, the outcome will answer it.
-pub fn settle(payment: &mut Payment, before: Option<&Payment>, answer: bool, now: Timestamp) -> Telling {
-    let summary = summarize(payment);
-    let known = before.filter(|before| before.revision > 0);
-    let changed = known.is_none_or(|before| before.shown != summary);
-    let same_event = known.is_some_and(|before| before.shown.same_event(&summary));
-    let same_child = known.is_some_and(|before| before.child == payment.child);
-    let pending = summary.phase == PaymentPhase::Pending;
-    payment.shown = summary;
-    if changed || !same_child {
-        payment.revision += 1;
-    }
-    let at_rest = match next_step(payment, now) {
-        Step::Nothing | Step::WaitUntil(_) => true,
-        Step::Do(_) => false,
-    };
-    let untold = payment.told_revision != payment.revision;
-    let report = payment.child.is_some() && (answer || (!pending && untold && (changed || at_rest)));
-    if report {
-        payment.told_revision = payment.revision;
-    }
-    Telling { event: !pending && !same_event, report }
 }
 
 /// What is to be shown of the present state.
-fn summarize(payment: &Payment) -> Summary {
-    let refused = payment
-        .attempts
-        .iter()
-        .find(|attempt| attempt.stage == Stage::Captured && attempt.refund_refusal.is_some());
-    let mut summary = match refused.filter(|attempt| payment.goal(attempt) == Goal::Undo) {
-        Some(attempt) => failed(payment, attempt),
-        None if payment.wish.is_undo() => undoing(payment),
-        None => wanting(payment),
-    };
+pub(super) fn summarize(payment: &Payment) -> Summary {
+    let mut summary = if payment.wish.is_undo() { undoing(payment) } else { wanting(payment) };
     summary.captured = payment.captured();
     summary.refunded = payment.refunded();
     summary
@@ -113,19 +68,23 @@ fn of(payment: &Payment, phase: PaymentPhase) -> Summary {
     Summary::of_phase(phase, payment.wish.attempt, payment.wish.amount)
 }
 
+/// The attempts whose money is to be given back, and was refused to be.
+fn refused(payment: &Payment) -> impl Iterator<Item = &Attempt> {
+    let stuck = |attempt: &&Attempt| attempt.holds_money() && attempt.refund_refusal.is_some();
+    payment.attempts.iter().filter(stuck).filter(|attempt| payment.goal(attempt) == Goal::Undo)
+}
+
 fn failed(payment: &Payment, attempt: &Attempt) -> Summary {
-    let words = attempt.refund_refusal.as_ref().map_or("", |refusal| refusal.message.as_str());
-    let intent = attempt.intent.as_deref().unwrap_or("unknown");
-    let message = format!(
-        "The provider refuses to give the money of {intent} back: {words} Give it back by hand, or have it tried again."
-    );
-    let mut summary =
-        of(payment, PaymentPhase::Failed).because(Some(&Refusal::new("refund_refused", &message)));
+    let mut summary = of(payment, PaymentPhase::Failed).because(Some(&refund_refused(attempt)));
     summary.reference.clone_from(&attempt.intent);
     summary
 }
 
+/// Strays count for as long as they hold money.
 fn undoing(payment: &Payment) -> Summary {
+    if let Some(attempt) = refused(payment).next() {
+        return failed(payment, attempt);
+    }
     if payment.keeps_nothing() {
         let refunded = payment.attempts.iter().rev().find(|attempt| attempt.stage == Stage::Refunded);
         let phase = if refunded.is_some() { PaymentPhase::Refunded } else { PaymentPhase::Voided };
@@ -133,16 +92,44 @@ fn undoing(payment: &Payment) -> Summary {
         summary.reference = refunded.or(payment.attempts.last()).and_then(|attempt| attempt.intent.clone());
         return summary;
     }
-    let open =
-        payment.attempts.iter().find(|attempt| !matches!(attempt.stage, Stage::Void | Stage::Refunded));
-    open.map_or_else(|| of(payment, PaymentPhase::Voided), |attempt| of_attempt(payment, attempt))
+    let open = payment
+        .attempts
+        .iter()
+        .find(|attempt| if attempt.is_stray() { attempt.holds_money() } else { !attempt.is_undone() });
+    match open {
+        Some(stray) if stray.is_stray() => {
+            let shown = of_attempt(payment, stray);
+            Summary { attempt: payment.wish.attempt, ..shown.or_because(&charged_again(stray)) }
+        }
+        Some(attempt) => of_attempt(payment, attempt),
+        None => of(payment, PaymentPhase::Voided),
+    }
 }
 
+/// The wanted attempt's, whatever becomes of the others: while nothing of it is taken, an earlier one that cannot be undone
+/// is told in its place, since it keeps this one from beginning.
 fn wanting(payment: &Payment) -> Summary {
-    let older_open = payment.attempts.iter().any(|attempt| {
-        payment.goal(attempt) == Goal::Undo && !matches!(attempt.stage, Stage::Void | Stage::Refunded)
-    });
-    match payment.attempt(payment.wish.attempt) {
+    let wanted = payment.attempt(payment.wish.attempt);
+    let holds = |attempt: &&Attempt| matches!(attempt.stage, Stage::Captured | Stage::Authorized);
+    if let Some(attempt) = wanted.filter(holds) {
+        let shown = of_attempt(payment, attempt);
+        return match (
+            refused(payment).next(),
+            payment.attempts.iter().find(|other| is_given_back(payment, other)),
+        ) {
+            (Some(refused), _) => shown.or_because(&refund_refused(refused)),
+            (None, Some(other)) => shown.or_because(&charged_again(other)),
+            (None, None) => shown,
+        };
+    }
+    if let Some(attempt) = refused(payment).find(|attempt| !attempt.is_stray()) {
+        return failed(payment, attempt);
+    }
+    let older_open = payment
+        .attempts
+        .iter()
+        .any(|attempt| payment.goal(attempt) == Goal::Undo && !attempt.is_stray() && !attempt.is_undone());
+    match wanted {
         _ if older_open => of(payment, PaymentPhase::Pending).because(Some(&Refusal::new(
             "earlier_attempt",
             "An earlier attempt is made void before this one begins.",
@@ -153,6 +140,10 @@ fn wanting(payment: &Payment) -> Summary {
             "There is no payment method to charge: choose one.",
         ))),
     }
+}
+
+fn is_given_back(payment: &Payment, attempt: &Attempt) -> bool {
+    attempt.holds_money() && payment.goal(attempt) == Goal::Undo
 }
 
 fn of_attempt(payment: &Payment, attempt: &Attempt) -> Summary {
@@ -169,6 +160,9 @@ fn of_attempt(payment: &Payment, attempt: &Attempt) -> Summary {
         summary.reference.clone_from(&attempt.intent);
     }
     match phase {
+        PaymentPhase::Captured if attempt.stage == Stage::Refunding => {
+            summary.because(Some(&outage.cloned().unwrap_or_else(|| refund_pending(attempt))))
+        }
         PaymentPhase::Pending | PaymentPhase::Authorized | PaymentPhase::Captured => summary.because(outage),
         PaymentPhase::Unknown => summary.because(refusal.or(outage)),
         PaymentPhase::ActionRequired => {
@@ -193,7 +187,8 @@ fn phase_of(attempt: &Attempt) -> PaymentPhase {
         Stage::Unknown | Stage::Uncharged => PaymentPhase::Unknown,
         Stage::ActionRequired => PaymentPhase::ActionRequired,
         Stage::Authorized => PaymentPhase::Authorized,
-        Stage::Captured => PaymentPhase::Captured,
+        // On its way back is not given back.
+        Stage::Captured | Stage::Refunding => PaymentPhase::Captured,
         // Ended without money and without our wish: for whoever waits for it, that is a refusal.
         Stage::Declined | Stage::Void => PaymentPhase::Declined,
         Stage::Refunded => PaymentPhase::Refunded,

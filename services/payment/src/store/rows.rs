@@ -62,6 +62,7 @@ pub(super) fn attempt_of(row: &PgRow) -> Result<Attempt, sqlx::Error> {
         stage: stage_of(row)?,
         intent: row.try_get("intent")?,
         refusal: refusal("reason", "message")?,
+        refund: row.try_get("refund")?,
         refund_refusal: refusal("refund_reason", "refund_message")?,
         refund_refusals: number(row, "refund_refusals")?,
         refund_retry: row.try_get("refund_retry")?,

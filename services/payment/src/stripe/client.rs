@@ -9,9 +9,8 @@ use reqwest::{Client, RequestBuilder};
 use url::Url;
 
 use super::answer::{Answer, not_arrived, read};
-use super::wire::{SearchResult, WireIntent, WireRefund};
-use crate::machine::Refusal;
-use crate::provider::{Intent, IntentStatus, NewIntent, Provider, ProviderError, Refund};
+use super::wire::{RefundList, SearchResult, WireIntent, WireRefund};
+use crate::provider::{Intent, NewIntent, Provider, ProviderError, Refund, RefundState};
 use crate::settings::Checked;
 
 /// The longest wait for a connection; without one nothing was sent.
@@ -74,6 +73,20 @@ impl Stripe {
         .await
     }
 
+    /// The refund of an intent of which nothing is left: the newest that is on its way, else the newest that was made.
+    async fn refund_made(&self, intent: &str) -> Result<Refund, ProviderError> {
+        let request =
+            self.client.get(self.url("refunds")).query(&[("payment_intent", intent), ("limit", "100")]);
+        let list: RefundList = read(&self.send(request).await?)?;
+        let refunds: Vec<Refund> = list.data.into_iter().map(WireRefund::read).collect();
+        let of = |state: &RefundState| refunds.iter().find(|refund| refund.state == *state).cloned();
+        of(&RefundState::Pending).or_else(|| of(&RefundState::Succeeded)).ok_or_else(|| {
+            ProviderError::Unavailable(format!(
+                "{intent} is said to be refunded, and no refund of it is shown"
+            ))
+        })
+    }
+
     /// The intent of an answer; of a replayed one, as it is now.
     async fn intent(&self, answer: Answer, known: Option<&str>) -> Result<Intent, ProviderError> {
         let saved = answer.replayed && !answer.status.is_server_error();
@@ -112,7 +125,7 @@ impl Provider for Stripe {
         self.intent(answer, None).await
     }
 
-    async fn find(&self, order_id: &str, attempt: u32) -> Result<Option<Intent>, ProviderError> {
+    async fn find(&self, order_id: &str, attempt: u32) -> Result<Vec<Intent>, ProviderError> {
         let quoted = order_id.replace('\\', "\\\\").replace('\'', "\\'");
         let query = format!("metadata['order_id']:'{quoted}' AND metadata['attempt']:'{attempt}'");
         let request = self
@@ -120,8 +133,7 @@ impl Provider for Stripe {
             .get(self.url("payment_intents/search"))
             .query(&[("query", query.as_str()), ("limit", "100")]);
         let found: SearchResult = read(&self.send(request).await?)?;
-        let intents = found.data.into_iter().map(readable).collect::<Result<Vec<_>, _>>()?;
-        Ok(intents.into_iter().max_by_key(|intent| weight(intent.status)))
+        found.data.into_iter().map(readable).collect()
     }
 
     async fn confirm(&self, intent: &str, key: &str) -> Result<Intent, ProviderError> {
@@ -144,37 +156,22 @@ impl Provider for Stripe {
     async fn refund(&self, intent: &str, key: &str) -> Result<Refund, ProviderError> {
         let answer = self.post("refunds", &[("payment_intent", intent)], Some(key)).await?;
         match read::<WireRefund>(&answer) {
-            // A pending refund is on its way: the provider owes it now.
-            Ok(refund) => match refund.status.as_deref() {
-                Some(status @ ("failed" | "canceled")) => {
-                    let message = format!("The provider says that the refund is {status}.");
-                    let reason = refund.failure_reason.as_deref().unwrap_or(status);
-                    Err(ProviderError::Refused { refusal: Refusal::new(reason, &message), intent: None })
-                }
-                Some(_) | None => Ok(Refund::Made(refund.id)),
-            },
+            Ok(saved) if answer.replayed => self.retrieve_refund(&saved.id).await,
+            Ok(refund) => Ok(refund.read()),
             Err(ProviderError::Refused { refusal, .. }) if refusal.reason == "charge_already_refunded" => {
-                Ok(Refund::AlreadyMade)
+                self.refund_made(intent).await
             }
             Err(error) => Err(error),
         }
     }
 
+    async fn retrieve_refund(&self, refund: &str) -> Result<Refund, ProviderError> {
+        let request = self.client.get(self.url(&format!("refunds/{refund}")));
+        Ok(read::<WireRefund>(&self.send(request).await?)?.read())
+    }
+
     async fn retrieve(&self, intent: &str) -> Result<Intent, ProviderError> {
         let request = self.client.get(self.url(&format!("payment_intents/{intent}")));
         readable(read(&self.send(request).await?)?)
-    }
-}
-
-/// Of several intents of one attempt, the one in which there is most money.
-const fn weight(status: IntentStatus) -> u8 {
-    match status {
-        IntentStatus::Canceled => 0,
-        IntentStatus::RequiresPaymentMethod => 1,
-        IntentStatus::RequiresConfirmation => 2,
-        IntentStatus::RequiresAction => 3,
-        IntentStatus::Processing => 4,
-        IntentStatus::RequiresCapture => 5,
-        IntentStatus::Succeeded => 6,
     }
 }

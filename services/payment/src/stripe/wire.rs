@@ -6,7 +6,7 @@ use money::{Currency, Money};
 use serde::Deserialize;
 
 use crate::machine::Refusal;
-use crate::provider::{Intent, IntentStatus};
+use crate::provider::{Intent, IntentStatus, Refund, RefundState};
 
 /// A payment intent.
 #[derive(Deserialize, Debug)]
@@ -62,10 +62,17 @@ pub(crate) struct WireError {
 #[derive(Deserialize, Debug)]
 pub(crate) struct WireRefund {
     pub id: String,
+    amount: i64,
     #[serde(default)]
-    pub status: Option<String>,
+    status: Option<String>,
     #[serde(default)]
-    pub failure_reason: Option<String>,
+    failure_reason: Option<String>,
+}
+
+/// A list of refunds, newest first.
+#[derive(Deserialize, Debug)]
+pub(crate) struct RefundList {
+    pub data: Vec<WireRefund>,
 }
 
 /// What a search found.
@@ -124,10 +131,18 @@ impl WebhookObject {
         }
     }
 
-    /// The order id and attempt that we wrote to it.
-    pub fn claimed(&self) -> Option<(&str, u32)> {
-        let attempt = self.metadata.get("attempt")?.parse().ok()?;
-        Some((self.metadata.get("order_id")?, attempt))
+    /// The refund that it is about, when it is about one, and whether it ended without giving anything back.
+    pub fn refund(&self) -> Option<(&str, bool)> {
+        let failed = matches!(self.status.as_deref(), Some("failed" | "canceled"));
+        match self.object.as_deref() {
+            Some("refund") => Some((self.id.as_deref()?, failed)),
+            Some(_) | None => None,
+        }
+    }
+
+    /// The order id that was written to it, by us or by a person.
+    pub fn order_id(&self) -> Option<&str> {
+        self.metadata.get("order_id").map(String::as_str)
     }
 }
 
@@ -137,6 +152,23 @@ impl WireError {
         let reason = self.decline_code.as_ref().or(self.code.as_ref()).unwrap_or(&self.kind);
         let message = self.message.as_deref().unwrap_or("The payment provider refused without a reason.");
         Refusal::new(reason, message)
+    }
+}
+
+impl WireRefund {
+    /// The refund.
+    pub fn read(self) -> Refund {
+        let Self { id, amount, status, failure_reason } = self;
+        let state = match status.as_deref() {
+            Some("succeeded") | None => RefundState::Succeeded,
+            Some(ended @ ("failed" | "canceled")) => {
+                let message = format!("The provider says that the refund {id} is {ended}.");
+                RefundState::Failed(Refusal::new(failure_reason.as_deref().unwrap_or(ended), &message))
+            }
+            // Whatever else it waits for, it has not ended.
+            Some(_) => RefundState::Pending,
+        };
+        Refund { id, amount, state }
     }
 }
 

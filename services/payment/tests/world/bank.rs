@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use payment::provider::{Intent, IntentStatus, NewIntent, Provider, ProviderError, Refund};
+use payment::machine::Refusal;
+use payment::provider::{Intent, IntentStatus, NewIntent, Provider, ProviderError, Refund, RefundState};
 use tokio::sync::{Notify, Semaphore};
 
-/// Charges everything, once for each key; can be held up in a confirmation.
+/// Charges everything, once for each key; can be held up in a confirmation. Of refunds that it is asked about it says that
+/// they failed.
 pub struct Bank {
     intents: Mutex<HashMap<String, Intent>>,
     calls: Mutex<Vec<String>>,
@@ -23,6 +25,20 @@ impl Bank {
             in_confirm: Notify::new(),
             go_on: Semaphore::new(confirmations),
         })
+    }
+
+    /// A charge that nobody asked for.
+    pub fn charge_by_hand(&self, id: &str, amount: &str) {
+        let amount: money::Money = amount.parse().unwrap();
+        let intent = Intent {
+            id: id.to_owned(),
+            status: IntentStatus::Succeeded,
+            amount,
+            received: amount.minor_units(),
+            refusal: None,
+            action_url: None,
+        };
+        self.intents.lock().unwrap().insert(id.to_owned(), intent);
     }
 
     fn move_to(&self, id: &str, status: IntentStatus) -> Intent {
@@ -60,8 +76,8 @@ impl Provider for Bank {
         Ok(self.intents.lock().unwrap().entry(id).or_insert(intent).clone())
     }
 
-    async fn find(&self, _order_id: &str, _attempt: u32) -> Result<Option<Intent>, ProviderError> {
-        Ok(None)
+    async fn find(&self, _order_id: &str, _attempt: u32) -> Result<Vec<Intent>, ProviderError> {
+        Ok(Vec::new())
     }
 
     async fn confirm(&self, intent: &str, key: &str) -> Result<Intent, ProviderError> {
@@ -83,7 +99,14 @@ impl Provider for Bank {
 
     async fn refund(&self, intent: &str, key: &str) -> Result<Refund, ProviderError> {
         self.note(&format!("refund {key}"));
-        Ok(Refund::Made(format!("re_of_{intent}")))
+        let amount = self.intents.lock().unwrap()[intent].received;
+        Ok(Refund { id: format!("re_of_{intent}"), amount, state: RefundState::Succeeded })
+    }
+
+    async fn retrieve_refund(&self, refund: &str) -> Result<Refund, ProviderError> {
+        self.note("retrieve_refund");
+        let refusal = Refusal::new("lost_or_stolen_card", "The card is gone.");
+        Ok(Refund { id: refund.to_owned(), amount: 3180, state: RefundState::Failed(refusal) })
     }
 
     async fn retrieve(&self, intent: &str) -> Result<Intent, ProviderError> {

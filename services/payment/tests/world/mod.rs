@@ -8,6 +8,7 @@
 )]
 
 pub mod bank;
+pub mod town;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -68,11 +68,14 @@ impl Books {
         }
     }
 
-    /// Takes a refund.
+    /// Takes a new or changed refund.
     pub fn put_refund(&mut self, refund: Refund) {
         self.sequence = self.sequence.max(refund.sequence);
-        self.refund_by_id.insert(refund.id.clone(), self.refunds.len());
-        self.refunds.push(Arc::new(refund));
+        let index = *self.refund_by_id.entry(refund.id.clone()).or_insert(self.refunds.len());
+        match self.refunds.get_mut(index) {
+            Some(place) => *place = Arc::new(refund),
+            None => self.refunds.push(Arc::new(refund)),
+        }
     }
 
     /// Takes an event.

@@ -67,6 +67,25 @@ impl Change {
     }
 }
 
+/// A refund goes on by itself, once its time has come.
+pub(crate) fn settle_refund(books: &Books, id: &str, now: i64) -> Option<Change> {
+    let mut refund = books.refund(id)?.as_ref().clone();
+    let mut intent = books.intent(&refund.payment_intent)?.as_ref().clone();
+    let happenings = refunds::settle(&mut intent, &mut refund, now)?;
+    let body = render::refund(&refund);
+    let told = happenings.into_iter().map(|happening| (happening, body.clone())).collect();
+    Some(Change {
+        intent: Some(intent),
+        refund: Some(refund),
+        first_heard: None,
+        told,
+        status: 200,
+        body,
+        executed: true,
+        answer: Answer::Given,
+    })
+}
+
 /// Executes a command at a time (milliseconds).
 pub(crate) fn execute(books: &Books, command: Command, now: i64, base: &str) -> Change {
     match unavailable(books, &command, now) {

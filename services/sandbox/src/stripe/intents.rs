@@ -138,9 +138,11 @@ pub(crate) fn confirm(intent: &mut Intent, with: Confirmation, stamp: &Stamp) ->
             intent.status = Status::RequiresAction;
             Step::told([Happening::RequiresAction])
         }
-        Behaviour::Succeeds | Behaviour::Unavailable | Behaviour::RefundFails => {
-            charge(intent, &method, stamp)
-        }
+        Behaviour::Succeeds
+        | Behaviour::Unavailable
+        | Behaviour::RefundFails
+        | Behaviour::RefundComesBack
+        | Behaviour::RefundPending => charge(intent, &method, stamp),
         Behaviour::Timeout => Step { answer: Answer::Lost, ..charge(intent, &method, stamp) },
         Behaviour::Late => {
             let pending = new_charge(intent, &method, Outcome::Pending, stamp);

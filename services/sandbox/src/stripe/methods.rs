@@ -54,6 +54,10 @@ pub(crate) enum Behaviour {
     Unavailable,
     /// The charge succeeds and its refunds are refused.
     RefundFails,
+    /// The charge succeeds; its refunds succeed, and fail a little later.
+    RefundComesBack,
+    /// The charge succeeds; its refunds are pending, and succeed a little later.
+    RefundPending,
 }
 
 const fn declined(decline_code: &'static str, message: &'static str) -> Decline {
@@ -107,6 +111,8 @@ pub(crate) fn behaviour(method: &str) -> Option<Behaviour> {
     }
     match name {
         "bypassPending" | "createDispute" => Some(Behaviour::Succeeds),
+        "refundFail" => Some(Behaviour::RefundComesBack),
+        "pendingRefund" => Some(Behaviour::RefundPending),
         "chargeCustomerFail" => Some(Behaviour::Declines(GENERIC)),
         "radarBlock" => Some(Behaviour::Declines(declined("fraudulent", "Your card was declined."))),
         "authenticationRequired"

@@ -108,6 +108,10 @@ impl Stripe {
             .iter()
             .filter_map(|intent| Some((intent.id.clone(), intent.settles_at_millis?)))
             .collect();
+        let unsettled: Vec<_> = refunds
+            .iter()
+            .filter_map(|refund| Some((refund.id.clone(), refund.settles?.at_millis)))
+            .collect();
         intents.into_iter().for_each(|intent| books.put_intent(intent));
         refunds.into_iter().for_each(|refund| books.put_refund(refund));
         for (event, webhook) in events {
@@ -121,6 +125,9 @@ impl Stripe {
         let stripe = Arc::new(Stripe { key, base, books, journal, keys, courier, faults, stop, tasks });
         for (id, at) in late {
             stripe.settle_later(id, at);
+        }
+        for (id, at) in unsettled {
+            stripe.settle_refund_later(id, at);
         }
         Ok(stripe)
     }
@@ -155,7 +162,9 @@ impl Stripe {
             batch.put("intent", &intent.id, intent)?;
         }
         if let Some(refund) = &mut change.refund {
-            refund.sequence = books.next_sequence();
+            if refund.sequence == 0 {
+                refund.sequence = books.next_sequence();
+            }
             batch.put("refund", &refund.id, refund)?;
         }
         if let Some((order, at)) = &change.first_heard {
@@ -196,6 +205,8 @@ impl Stripe {
         }
         let settles =
             change.intent.as_ref().and_then(|intent| Some((intent.id.clone(), intent.settles_at_millis?)));
+        let refund_settles =
+            change.refund.as_ref().and_then(|refund| Some((refund.id.clone(), refund.settles?.at_millis)));
         if let Some(intent) = &change.intent {
             books.put_intent(intent.clone());
         }
@@ -213,18 +224,14 @@ impl Stripe {
         if let Some((id, at)) = settles {
             self.settle_later(id, at);
         }
+        if let Some((id, at)) = refund_settles {
+            self.settle_refund_later(id, at);
+        }
         Ok(change)
     }
 
     fn settle_later(self: &Arc<Self>, id: String, at: i64) {
-        let stripe = self.clone();
-        self.tasks.spawn(async move {
-            let pause = Duration::from_millis(u64::try_from(at - now_millis()).unwrap_or(0));
-            tokio::select! {
-                () = stripe.stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-            }
-            let now = now_millis().max(at);
+        self.later(at, move |stripe, now| {
             let settled = stripe.commit(None, now, |books| {
                 let mut intent = books.intent(&id).map(|intent| intent.as_ref().clone());
                 match intent.as_mut().and_then(|intent| intents::settle(intent, now)).zip(intent) {
@@ -234,6 +241,29 @@ impl Stripe {
             });
             if let Err(fault) = settled {
                 tracing::error!(intent = id, fault = format!("{fault:#}"), "failed to settle a late charge");
+            }
+        });
+    }
+
+    fn settle_refund_later(self: &Arc<Self>, id: String, at: i64) {
+        self.later(at, move |stripe, now| {
+            let settled = stripe.commit(None, now, |books| {
+                execute::settle_refund(books, &id, now)
+                    .unwrap_or_else(|| Change::refusal(&errors::ApiError::unavailable(), &stripe.base))
+            });
+            if let Err(fault) = settled {
+                tracing::error!(refund = id, fault = format!("{fault:#}"), "failed to settle a refund");
+            }
+        });
+    }
+
+    fn later(self: &Arc<Self>, at: i64, happen: impl FnOnce(&Arc<Self>, i64) + Send + 'static) {
+        let stripe = self.clone();
+        self.tasks.spawn(async move {
+            let pause = Duration::from_millis(u64::try_from(at - now_millis()).unwrap_or(0));
+            tokio::select! {
+                () = stripe.stop.cancelled() => {}
+                () = tokio::time::sleep(pause) => happen(&stripe, now_millis().max(at)),
             }
         });
     }

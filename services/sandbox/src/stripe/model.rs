@@ -108,6 +108,40 @@ pub(crate) struct Refund {
     pub reason: Option<String>,
     pub metadata: BTreeMap<String, String>,
     pub created: i64,
+    #[serde(default)]
+    pub status: RefundStatus,
+    /// How it goes on, if it does.
+    #[serde(default)]
+    pub settles: Option<Settling>,
+}
+
+/// How far a refund is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RefundStatus {
+    Pending,
+    #[default]
+    Succeeded,
+    Failed,
+}
+
+impl RefundStatus {
+    /// Stripe's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            RefundStatus::Pending => "pending",
+            RefundStatus::Succeeded => "succeeded",
+            RefundStatus::Failed => "failed",
+        }
+    }
+}
+
+/// What becomes of a refund by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Settling {
+    /// When, in milliseconds.
+    pub at_millis: i64,
+    pub status: RefundStatus,
 }
 
 /// What happened, as an event tells it.
@@ -120,6 +154,8 @@ pub(crate) enum Happening {
     Canceled,
     AmountCapturableUpdated,
     RefundCreated,
+    RefundUpdated,
+    RefundFailed,
     ChargeRefunded,
 }
 
@@ -134,6 +170,8 @@ impl Happening {
             Happening::Canceled => "payment_intent.canceled",
             Happening::AmountCapturableUpdated => "payment_intent.amount_capturable_updated",
             Happening::RefundCreated => "refund.created",
+            Happening::RefundUpdated => "refund.updated",
+            Happening::RefundFailed => "refund.failed",
             Happening::ChargeRefunded => "charge.refunded",
         }
     }

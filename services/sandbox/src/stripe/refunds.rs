@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::errors::ApiError;
 use super::methods::{self, Behaviour, REFUND_REFUSED};
-use super::model::{Intent, Outcome, Refund};
+use super::model::{Happening, Intent, Outcome, Refund, RefundStatus, Settling};
+
+/// How long a refund takes that does not end at once.
+const SETTLES_MILLIS: i64 = 2_000;
 
 /// What a refund asks for.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +29,8 @@ pub(crate) fn refund(intent: &mut Intent, new: NewRefund, id: String, now: i64) 
         return Err(ApiError::unexpected_state(intent, message));
     };
     let charge = &intent.charges[index];
-    if methods::behaviour(&charge.payment_method) == Some(Behaviour::RefundFails) {
+    let behaviour = methods::behaviour(&charge.payment_method);
+    if behaviour == Some(Behaviour::RefundFails) {
         let card = REFUND_REFUSED.error(&charge.payment_method, Some(charge.id.clone()));
         return Err(ApiError::card(card, intent));
     }
@@ -41,6 +45,12 @@ pub(crate) fn refund(intent: &mut Intent, new: NewRefund, id: String, now: i64) 
             format!("Refund amount ({amount}) is greater than unrefunded amount on charge ({left}).");
         return Err(ApiError::refused("amount_too_large", "amount", message));
     }
+    let settling = |status| Some(Settling { at_millis: now + SETTLES_MILLIS, status });
+    let (status, settles) = match behaviour {
+        Some(Behaviour::RefundComesBack) => (RefundStatus::Succeeded, settling(RefundStatus::Failed)),
+        Some(Behaviour::RefundPending) => (RefundStatus::Pending, settling(RefundStatus::Succeeded)),
+        _ => (RefundStatus::Succeeded, None),
+    };
     let charge = &mut intent.charges[index];
     charge.amount_refunded += amount;
     Ok(Refund {
@@ -53,7 +63,25 @@ pub(crate) fn refund(intent: &mut Intent, new: NewRefund, id: String, now: i64) 
         reason: new.reason,
         metadata: new.metadata,
         created: now / 1000,
+        status,
+        settles,
     })
+}
+
+/// A refund goes on once its time has come: what fails is the shop's money again.
+pub(crate) fn settle(intent: &mut Intent, refund: &mut Refund, now: i64) -> Option<Vec<Happening>> {
+    let Settling { status, .. } = refund.settles.filter(|settling| settling.at_millis <= now)?;
+    refund.settles = None;
+    refund.status = status;
+    match status {
+        RefundStatus::Pending | RefundStatus::Succeeded => Some(vec![Happening::RefundUpdated]),
+        RefundStatus::Failed => {
+            for charge in intent.charges.iter_mut().filter(|charge| charge.id == refund.charge) {
+                charge.amount_refunded -= refund.amount;
+            }
+            Some(vec![Happening::RefundUpdated, Happening::RefundFailed])
+        }
+    }
 }
 
 #[cfg(test)]
@@ -96,6 +124,29 @@ mod tests {
         assert!(give_back(&mut authorized, None).is_err());
         let mut declined = paid("pm_card_chargeDeclined", 100, CaptureMethod::Automatic);
         assert!(give_back(&mut declined, None).is_err());
+    }
+
+    #[test]
+    fn a_refund_that_fails_later_gives_the_money_to_the_shop_again() {
+        let mut intent = paid("pm_card_refundFail", 100, CaptureMethod::Automatic);
+        let mut made = give_back(&mut intent, None).unwrap();
+        assert_eq!((made.status, intent.charges[0].amount_refunded), (RefundStatus::Succeeded, 100));
+        assert_eq!(settle(&mut intent, &mut made, 1_999), None);
+        let told = settle(&mut intent, &mut made, 2_000).unwrap();
+        assert_eq!(told, [Happening::RefundUpdated, Happening::RefundFailed]);
+        assert_eq!((made.status, intent.charges[0].amount_refunded), (RefundStatus::Failed, 0));
+        assert_eq!(settle(&mut intent, &mut made, 9_000), None, "once");
+        assert_eq!(give_back(&mut intent, None).unwrap().amount, 100);
+    }
+
+    #[test]
+    fn a_refund_may_be_pending_and_succeed_later() {
+        let mut intent = paid("pm_card_pendingRefund", 100, CaptureMethod::Automatic);
+        let mut made = give_back(&mut intent, None).unwrap();
+        assert_eq!((made.status, intent.charges[0].amount_refunded), (RefundStatus::Pending, 100));
+        assert_eq!(give_back(&mut intent, None).unwrap_err().code(), "charge_already_refunded");
+        assert_eq!(settle(&mut intent, &mut made, 2_000), Some(vec![Happening::RefundUpdated]));
+        assert_eq!(made.status, RefundStatus::Succeeded);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::methods::{self, CardError};
-use super::model::{Charge, Intent, Outcome, Refund, Status};
+use super::model::{Charge, Intent, Outcome, Refund, RefundStatus, Status};
 use crate::common::fingerprint;
 
 /// A payment intent; links lie below `base`.
@@ -136,12 +136,12 @@ pub(crate) fn refund(refund: &Refund) -> Value {
         "charge": refund.charge,
         "created": refund.created,
         "currency": refund.currency,
-        "failure_reason": null,
+        "failure_reason": (refund.status == RefundStatus::Failed).then_some("expired_or_canceled_card"),
         "metadata": refund.metadata,
         "payment_intent": refund.payment_intent,
         "reason": refund.reason,
         "receipt_number": null,
-        "status": "succeeded",
+        "status": refund.status.name(),
     })
 }
 
