@@ -48,7 +48,7 @@ pub struct PaymentSpec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 1000))]
     pub retry: u32,
-    /// The number of the attempt, from 1; 0 on a payment made to be undone. The provider's idempotency key is the order
+    /// The number of the attempt, from 1; 100000 on a payment made only to be undone. The provider's idempotency key is the order
     /// id and this number.
     #[schemars(range(min = 0, max = 100_000))]
     pub attempt: u32,

@@ -44,7 +44,7 @@ pub struct ShipmentSpec {
     /// How fast it travels.
     #[serde(default)]
     pub service: ShippingService,
-    /// The number of the booking, from 1; 0 on a shipment made to be cancelled.
+    /// The number of the booking, from 1; 100000 on a shipment made only to be cancelled.
     #[schemars(range(min = 0, max = 100_000))]
     pub attempt: u32,
     /// What the operator wants to come true.
