@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use k8s_openapi::NamespaceResourceScope;
+use kube::api::Api;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use resources::{Order, Payment, Shipment, Shop, StockReservation};
@@ -44,6 +45,28 @@ impl World {
             payment: find(&self.payments, &name, &namespace, id, direct.payment.as_ref()),
             shipment: find(&self.shipments, &name, &namespace, id, direct.shipment.as_ref()),
         }
+    }
+
+    /// True when the API server has the children as they were observed.
+    pub(crate) async fn are_current(&self, order: &Order, children: &Children) -> Result<bool, Error> {
+        let Children { reservation, payment, shipment } = children;
+        Ok(self.is_current(order, reservation.as_deref()).await?
+            && self.is_current(order, payment.as_deref()).await?
+            && self.is_current(order, shipment.as_deref()).await?)
+    }
+
+    async fn is_current<C: Child>(&self, order: &Order, observed: Option<&C>) -> Result<bool, Error> {
+        let api: Api<C> = Api::namespaced(self.kubernetes.clone(), &order.namespace().unwrap_or_default());
+        let name = order.name_any();
+        let live = self.patiently("read a child of the order", api.get_opt(&name)).await?;
+        // A child that exists at its service alone has no version, and is not on the API server.
+        let id = resources::order_id(order).unwrap_or_default();
+        let own = |child: &C| {
+            C::order_reference(child.spec()).id == id && child.meta().deletion_timestamp.is_none()
+        };
+        let live = live.filter(own);
+        let version = |child: &C| child.meta().resource_version.clone();
+        Ok(live.as_ref().and_then(version) == observed.and_then(version))
     }
 
     /// Waits for the API server with a bound, since the client's reads have none.

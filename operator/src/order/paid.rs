@@ -17,14 +17,32 @@ pub(crate) fn paid(draft: &mut Draft<'_>) -> Step {
         return step;
     }
     match shipment {
+        Some(shipment) if shipment.is_wanted() && is_readdressed(draft, &shipment) => {
+            readdressing(draft.is_recorded().then(|| draft.cancel_label()))
+        }
         Some(shipment) if shipment.is_wanted() => take_money(draft, &shipment),
-        Some(shipment) if !shipment.is_void() => voiding_label(None),
+        Some(shipment) if !shipment.is_void() => match money_refused(draft) {
+            Some(_) => voiding_label(None),
+            None => readdressing(None),
+        },
         // Without a label, or with that of an earlier payment, which is void: the goods are booked, or booked again.
         earlier => match money_refused(draft) {
             Some(why) => declined(why),
             None => book(draft, earlier.map_or(1, |shipment| shipment.spec.attempt + 1)),
         },
     }
+}
+
+/// The address, or the service, was changed while the resource did not yet show that the order is paid: the label on its way
+/// is for the old one. Once the phase is written the API server refuses such a change.
+fn is_readdressed(draft: &Draft<'_>, shipment: &ShipmentView<'_>) -> bool {
+    let spec = draft.spec();
+    shipment.spec.shipping_address != spec.shipping_address || shipment.spec.service != spec.shipping_service
+}
+
+fn readdressing(effect: Option<Effect>) -> Step {
+    let message = "The label is being voided; the parcel is booked anew to the new address.";
+    Rest::wanting(effect).because("AddressChanged", message).step()
 }
 
 fn book(draft: &Draft<'_>, booking: u32) -> Step {

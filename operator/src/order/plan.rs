@@ -28,6 +28,17 @@ pub struct Plan {
     pub look_again: Option<Timestamp>,
 }
 
+impl Plan {
+    /// True when the order is about to end without goods: then the children that it was decided on must be current, since
+    /// nobody looks at an ended order's money and goods as closely again.
+    #[must_use]
+    pub fn ends_without_goods(&self) -> bool {
+        self.transitions
+            .iter()
+            .any(|transition| matches!(transition.data.phase, OrderPhase::Failed | OrderPhase::Cancelled))
+    }
+}
+
 /// A transition and the event that announces it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transition {

@@ -121,6 +121,11 @@ async fn drive(order: &Arc<Order>, uid: &str, id: &str, controller: &Controller)
         decision = decide(&situation);
     }
     let Decision::Act(plan) = decision else { return Ok(Action::await_change()) };
+    if plan.ends_without_goods() && !world.are_current(order, &children).await? {
+        // Each kind has a watch of its own: one may lag behind the order's, above all in a leader that was paused.
+        tracing::info!("the caches of the children lag behind; deciding again");
+        return Ok(Action::requeue(Duration::from_millis(200)));
+    }
     act(order, uid, &situation, *plan, recollection, controller).await
 }
 

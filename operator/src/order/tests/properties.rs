@@ -2,6 +2,7 @@
 //! each comes to an end or says what it waits for.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use resources::OrderPhase::{self, *};
 use resources::{OrderStatus, ReservationPhase, ShipmentPhase};
 
@@ -251,7 +252,13 @@ fn shop() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 1000,
+        failure_persistence: None,
+        // The same cases at every run; other seeds are for looking further: change it and raise the cases.
+        rng_seed: RngSeed::Fixed(20_261_121),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn every_order_comes_to_an_honest_end(

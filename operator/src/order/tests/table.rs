@@ -262,3 +262,16 @@ fn a_fenced_undo_is_above_every_attempt_that_the_schema_admits() {
     assert_eq!(highest(of("Payment")), Some(f64::from(EVERY_ATTEMPT)));
     assert_eq!(highest(of("Shipment")), Some(f64::from(EVERY_ATTEMPT)));
 }
+
+#[test]
+fn a_label_for_an_address_that_was_changed_in_time_is_voided_and_booked_anew() {
+    let moved = order_in(Paid)
+        .shipment(ShipmentPhase::Booked)
+        .edited(|spec| "2 New Road".clone_into(&mut spec.shipping_address.line1));
+    let driven = moved.drive();
+    assert_eq!((driven.phases.as_slice(), driven.reason()), (&[][..], "AddressChanged"));
+    assert_eq!(driven.shipment().unwrap().desired, ShipmentDesired::Cancelled);
+    let driven = driven.case.shipment(ShipmentPhase::Cancelled).drive();
+    let booked = driven.shipment().unwrap();
+    assert_eq!((booked.attempt, booked.shipping_address.line1.as_str()), (2, "2 New Road"));
+}

@@ -195,6 +195,10 @@ impl World {
     /// A leader decides, acts and writes, as far as its luck goes. The plan, if it got so far.
     pub(super) fn reconcile(&mut self, leader: usize, luck: Luck) -> Option<Plan> {
         let plan = self.plan(leader)?;
+        if plan.ends_without_goods() && !self.is_current(leader) {
+            // As the edge does: it reads the children before an order ends, and decides again when it was behind.
+            return None;
+        }
         let performed = plan.effects.iter().try_for_each(|effect| self.perform(leader, effect));
         if performed.is_err() || self.archived {
             return None;
@@ -217,6 +221,13 @@ impl World {
             self.leaders[leader].memory.replaced = version;
         }
         Some(plan)
+    }
+
+    fn is_current(&self, leader: usize) -> bool {
+        let (cache, server) = (&self.leaders[leader].cache, &self.server);
+        cache.reservation == server.reservation
+            && cache.payment == server.payment
+            && cache.shipment == server.shipment
     }
 
     fn perform(&mut self, leader: usize, effect: &Effect) -> Result<(), Conflict> {
