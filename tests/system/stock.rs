@@ -83,7 +83,7 @@ async fn orders_of_the_same_articles_in_any_sequence_never_block_each_other() ->
 
 #[tokio::test]
 async fn goods_are_held_for_the_customer_until_their_time_is_over_then_free_for_others() -> Tested {
-    let shop = TestShop::open_with(policy().with("paymentTimeout", "4s")).await?;
+    let shop = TestShop::open_with(policy().with("paymentTimeout", "15s")).await?;
     let sku = shop.article("5.00", 2).await?;
     let waiting = hold_at(&shop, &sku, Stage::Declined).await?;
     let held: StockReservation =
