@@ -253,7 +253,7 @@ async fn a_lost_answer_is_repeated_with_the_same_key_and_books_once() {
 
 #[tokio::test]
 async fn webhooks_that_come_before_the_answer_to_the_booking_count_once_it_is_there() {
-    let world = World::open("100ms", NEVER).await;
+    let world = World::open("100ms", Duration::from_secs(2)).await;
     let lost =
         json!({"timeoutRate": 1.0, "after": true, "match": "POST /v2/shipments", "webhooks": "duplicate"});
     world.faults(lost).await;
