@@ -48,6 +48,37 @@ pub(crate) trait Child:
     fn is_answered(&self) -> bool;
 }
 
+/// What every kind of child answers alike: kube gives no trait for the spec and the status of a derived kind.
+macro_rules! child_accessors {
+    ($kind:ident, $spec:ty, $status:ident) => {
+        type Spec = $spec;
+        type Status = $status;
+        const KIND: &'static str = stringify!($kind);
+
+        fn new(name: &str, spec: Self::Spec) -> Self {
+            Self::new(name, spec)
+        }
+
+        fn spec(&self) -> &Self::Spec {
+            &self.spec
+        }
+
+        fn with_spec(&self, spec: Self::Spec) -> Self {
+            Self { spec, ..self.clone() }
+        }
+
+        fn with_status(self, status: Self::Status) -> Self {
+            // Such a child has no generation, and its answer is to the spec that was asked: both are absent.
+            Self { status: Some($status { observed_generation: None, ..status }), ..self }
+        }
+
+        fn order_reference(spec: &Self::Spec) -> &resources::OrderReference {
+            &spec.order_ref
+        }
+    };
+}
+pub(crate) use child_accessors;
+
 /// What became of a wish.
 pub(crate) enum Ensured {
     /// The child has that spec.

@@ -16,9 +16,7 @@ struct Operator {
 
 impl Operator {
     fn start(shop: &TestShop, log: &Path) -> anyhow::Result<Self> {
-        // The port is free again as soon as the listener is dropped.
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let address = format!("127.0.0.1:{port}");
+        let address = testkit::free_address().to_string();
         let process = Program::supercargo(&["run", "operator"])
             .with("HTTP_ADDR", &address)
             .with("LEASE_NAMESPACE", &shop.namespace)

@@ -18,6 +18,7 @@
 //! Nothing sleeps: the Kubernetes API is watched; what cannot be watched is asked again in short turns, each bounded, and what
 //! is missing at the end is told with the order's state, its children and its history.
 
+mod address;
 mod books;
 mod commands;
 mod history;
@@ -32,6 +33,7 @@ mod stock;
 mod waiting;
 mod webhooks;
 
+pub use address::free_address;
 pub use books::{Faults, Intent, Money, Parcel};
 pub use commands::{Ended, Program};
 pub use history::{History, names};

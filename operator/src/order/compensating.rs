@@ -9,7 +9,7 @@ use super::draft::Draft;
 use super::paid::once_taken;
 use super::plan::{Effect, Move, Rest, Step};
 use super::view::is_direct;
-use super::words::REFUND_FAILED;
+use super::words::{CANCEL_REFUSED, CANCEL_REFUSED_REASON, REFUND_FAILED, REFUND_FAILED_REASON};
 
 /// How far the undoing of one branch is.
 enum Branch {
@@ -60,9 +60,11 @@ pub(crate) fn compensating(draft: &mut Draft<'_>) -> Step {
     match (goods(draft), refund_failed) {
         (Branch::Open(effect), None) => rest(effect, "The goods are being put back."),
         // That the money needs a person holds up nothing else.
-        (Branch::Open(effect), Some(_)) => wanting(effect).because("RefundFailed", REFUND_FAILED).step(),
+        (Branch::Open(effect), Some(_)) => {
+            wanting(effect).because(REFUND_FAILED_REASON, REFUND_FAILED).step()
+        }
         (Branch::Done | Branch::Refused | Branch::Failed(_), Some(why)) => {
-            Move::to(OrderPhase::Stuck, Some("RefundFailed"), why)
+            Move::to(OrderPhase::Stuck, Some(REFUND_FAILED_REASON), why)
         }
         (Branch::Failed(why), None) => Move::to(OrderPhase::Stuck, Some("ReleaseFailed"), why),
         (Branch::Done | Branch::Refused, None) => {
@@ -73,11 +75,7 @@ pub(crate) fn compensating(draft: &mut Draft<'_>) -> Step {
 }
 
 fn cancel_refused() -> Step {
-    Move::to(
-        OrderPhase::Shipped,
-        Some("CancelRefused"),
-        "The parcel is on its way and cannot be stopped: send it back once it is there.",
-    )
+    Move::to(OrderPhase::Shipped, Some(CANCEL_REFUSED_REASON), CANCEL_REFUSED)
 }
 
 fn label(draft: &Draft<'_>) -> Branch {

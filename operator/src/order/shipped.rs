@@ -8,6 +8,7 @@ use resources::{CompleteOn, OrderPhase, ReservationDesired, ReservationPhase, Sh
 use super::draft::Draft;
 use super::plan::{Effect, Move, Rest, Step};
 use super::view::is_direct;
+use super::words::{CANCEL_REFUSED, CANCEL_REFUSED_REASON};
 
 /// How long inventory may take to hear of `order.shipped` before it is commanded.
 const COMMIT_WITHIN: Duration = Duration::from_secs(10);
@@ -48,8 +49,7 @@ pub(crate) fn shipped(draft: &mut Draft<'_>) -> Step {
         return rest.because("ShipmentProblem", format!("{why} The carrier is working on it.")).step();
     }
     if draft.spec().cancel.is_some() || draft.is_deleted() {
-        let message = "The parcel is on its way and cannot be stopped: send it back once it is there.";
-        return rest.meanwhile("CancelRefused", message).step();
+        return rest.meanwhile(CANCEL_REFUSED_REASON, CANCEL_REFUSED).step();
     }
     rest.meanwhile("InTransit", "The carrier has the goods.").step()
 }

@@ -1,9 +1,15 @@
 //! Children as a decision sees them: a phase counts only when it answers the present spec.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use resources::{
     Payment, PaymentPhase, PaymentSpec, ReservationPhase, Shipment, ShipmentPhase, ShipmentSpec,
     StockReservation, StockReservationSpec,
 };
+
+/// The phase last reported, if it answers the present spec.
+fn answer<P>(latest: Option<P>, observed_generation: Option<i64>, metadata: &ObjectMeta) -> Option<P> {
+    latest.filter(|_| observed_generation == metadata.generation)
+}
 
 /// A reservation and what is known of it.
 #[derive(Clone, Copy, Debug)]
@@ -20,10 +26,10 @@ impl<'a> ReservationView<'a> {
     pub(crate) fn of(child: &'a StockReservation) -> Self {
         let status = child.status.as_ref();
         let latest = status.and_then(|status| status.phase);
-        let answered = status.and_then(|status| status.observed_generation) == child.metadata.generation;
+        let observed = status.and_then(|status| status.observed_generation);
         Self {
             spec: &child.spec,
-            answer: latest.filter(|_| answered),
+            answer: answer(latest, observed, &child.metadata),
             latest,
             message: status.and_then(|status| status.message.as_deref()),
         }
@@ -46,10 +52,10 @@ impl<'a> PaymentView<'a> {
     pub(crate) fn of(child: &'a Payment) -> Self {
         let status = child.status.as_ref();
         let latest = status.and_then(|status| status.phase);
-        let answered = status.and_then(|status| status.observed_generation) == child.metadata.generation;
+        let observed = status.and_then(|status| status.observed_generation);
         Self {
             spec: &child.spec,
-            answer: latest.filter(|_| answered),
+            answer: answer(latest, observed, &child.metadata),
             latest,
             of_attempt: status.filter(|status| status.attempt == child.spec.attempt).and(latest),
             message: status.and_then(|status| status.message.as_deref()),
@@ -86,10 +92,10 @@ impl<'a> ShipmentView<'a> {
     pub(crate) fn of(child: &'a Shipment) -> Self {
         let status = child.status.as_ref();
         let latest = status.and_then(|status| status.phase);
-        let answered = status.and_then(|status| status.observed_generation) == child.metadata.generation;
+        let observed = status.and_then(|status| status.observed_generation);
         Self {
             spec: &child.spec,
-            answer: latest.filter(|_| answered),
+            answer: answer(latest, observed, &child.metadata),
             latest,
             message: status.and_then(|status| status.message.as_deref()),
         }

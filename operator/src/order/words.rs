@@ -43,14 +43,20 @@ pub(crate) fn refund_failed() -> Effect {
     Effect::Tell(Tell { warning: true, reason, note })
 }
 
+/// Why an order goes on that somebody wants to stop.
+pub(crate) const CANCEL_REFUSED_REASON: &str = "CancelRefused";
+/// The same as a sentence.
+pub(crate) const CANCEL_REFUSED: &str =
+    "The parcel is on its way and cannot be stopped: send it back once it is there.";
+
 /// A wish to stop came too late.
 pub(crate) fn cancel_refused(phase: OrderPhase) -> Effect {
     let note = if phase == OrderPhase::Shipped {
-        "The parcel is on its way and cannot be stopped: send it back once it is there.".to_owned()
+        CANCEL_REFUSED.to_owned()
     } else {
         format!("The order is {phase} already: cancelling it changes nothing.")
     };
-    Effect::Tell(Tell { warning: true, reason: "CancelRefused".to_owned(), note })
+    Effect::Tell(Tell { warning: true, reason: CANCEL_REFUSED_REASON.to_owned(), note })
 }
 
 /// What people who look at the resource are told of a transition: refusals, failures and compensation only.

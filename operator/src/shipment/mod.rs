@@ -1,34 +1,11 @@
 //! `Shipment` as a child: how its wish is sent, and when it counts as answered.
 
-use resources::{OrderReference, Shipment, ShipmentPhase, ShipmentSpec, ShipmentStatus};
+use resources::{Shipment, ShipmentPhase, ShipmentSpec, ShipmentStatus};
 
-use crate::child::Child;
+use crate::child::{Child, child_accessors};
 
 impl Child for Shipment {
-    type Spec = ShipmentSpec;
-    type Status = ShipmentStatus;
-    const KIND: &'static str = "Shipment";
-
-    fn new(name: &str, spec: Self::Spec) -> Self {
-        Self::new(name, spec)
-    }
-
-    fn spec(&self) -> &Self::Spec {
-        &self.spec
-    }
-
-    fn with_spec(&self, spec: Self::Spec) -> Self {
-        Self { spec, ..self.clone() }
-    }
-
-    fn with_status(self, status: Self::Status) -> Self {
-        // Such a child has no generation, and its answer is to the spec that was asked: both are absent.
-        Self { status: Some(ShipmentStatus { observed_generation: None, ..status }), ..self }
-    }
-
-    fn order_reference(spec: &Self::Spec) -> &OrderReference {
-        &spec.order_ref
-    }
+    child_accessors!(Shipment, ShipmentSpec, ShipmentStatus);
 
     fn is_answered(&self) -> bool {
         let Some(status) = &self.status else { return false };

@@ -11,7 +11,8 @@ use payment::machine::CaptureMode;
 use payment::provider::{IntentStatus, NewIntent, Provider, RefundState};
 use resources::PaymentDesired::{Authorized, Cancelled, Captured, Refunded};
 use serde_json::json;
-use world::town::{Town, free_address, one, stripe};
+use testkit::free_address;
+use world::town::{Town, one, stripe};
 
 #[tokio::test]
 async fn a_card_is_charged_and_given_back() {
@@ -225,7 +226,7 @@ async fn the_adapter_tells_what_is_and_not_what_was() {
     let wrong_key = stripe(&town.address, "sk_other").create(&new).await.unwrap_err();
     assert_eq!(wrong_key.category(), "unavailable", "our fault, and not the customer's: {wrong_key}");
     assert_eq!(town.provider.retrieve("pi_none").await.unwrap_err().category(), "unavailable");
-    let nobody = stripe(&free_address(), "sk_test").confirm(&intent.id, "key").await.unwrap_err();
+    let nobody = stripe(&free_address().to_string(), "sk_test").confirm(&intent.id, "key").await.unwrap_err();
     assert_eq!(nobody.category(), "unavailable");
     town.close().await;
 }

@@ -3,7 +3,6 @@
 
 mod support;
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,7 @@ use shipping::engine::Engine;
 use shipping::parcel::Policy;
 use support::database::{count, events, phase, reports, store};
 use support::{command, handle};
+use testkit::free_address;
 use tokio_util::sync::CancellationToken;
 
 const SECRET: &str = "carrier_test";
@@ -39,10 +39,6 @@ impl Drop for World {
     }
 }
 
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
 async fn until(what: &str, condition: impl AsyncFn() -> bool) {
     let started = Instant::now();
     while !condition().await {
@@ -60,10 +56,10 @@ impl World {
         let router = shipping::routes::router(store.clone(), SECRET.to_owned());
         tokio::spawn(async move { axum::serve(listener, router).await });
         let settings = sandbox::Settings {
-            stripe_addr: free_address(),
-            carrier_addr: free_address(),
-            smtp_addr: free_address(),
-            mailbox_addr: free_address(),
+            stripe_addr: free_address().to_string(),
+            carrier_addr: free_address().to_string(),
+            smtp_addr: free_address().to_string(),
+            mailbox_addr: free_address().to_string(),
             data: folder.path().to_owned(),
             delivery: delivery.to_owned(),
             webhook_url: Some(hooks.clone()),

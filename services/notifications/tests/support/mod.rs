@@ -5,7 +5,6 @@
     reason = "a helper of tests fails by panicking, as tests do"
 )]
 
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,7 @@ use notifications::{DeadLetters, MIGRATIONS, Mailer, NOTIFY_CONSUMER, Notify, Se
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
+use testkit::free_address;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -145,19 +145,15 @@ pub struct Mailbox {
     _folder: TempDir,
 }
 
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
 impl Mailbox {
     pub async fn open() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let settings = sandbox::Settings {
-            stripe_addr: free_address(),
-            carrier_addr: free_address(),
-            smtp_addr: free_address(),
-            mailbox_addr: free_address(),
+            stripe_addr: free_address().to_string(),
+            carrier_addr: free_address().to_string(),
+            smtp_addr: free_address().to_string(),
+            mailbox_addr: free_address().to_string(),
             data: folder.path().to_owned(),
             delivery: "0s".into(),
             webhook_url: None,

@@ -1,6 +1,5 @@
 //! The service, and a sandbox that tells it by webhook.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use payment::stripe::Stripe;
 use resources::PaymentDesired;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use testkit::free_address;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -29,22 +28,13 @@ pub struct Town {
     _folder: TempDir,
 }
 
-/// Waits until the sandbox answers; false when it has ended instead.
-async fn is_up(client: &reqwest::Client, address: &str, running: &JoinHandle<anyhow::Result<()>>) -> bool {
+async fn until_up(client: &reqwest::Client, address: &str) {
     let health = format!("http://{address}/health");
     let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(20) {
-        let answers = client.get(&health).send().await.is_ok();
-        if running.is_finished() || answers {
-            return !running.is_finished();
-        }
+    while client.get(&health).send().await.is_err() {
+        assert!(started.elapsed() < Duration::from_secs(20), "the sandbox does not answer within 20 s");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("the sandbox does not answer within 20 s");
-}
-
-pub fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 impl Town {
@@ -54,29 +44,22 @@ impl Town {
         let folder = tempfile::tempdir().unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let stop = CancellationToken::new();
-        let mut address = String::new();
-        // A port that was free may be taken by the time the sandbox listens: then others are tried.
-        for attempt in 0.. {
-            assert!(attempt < 20, "no free ports");
-            address = free_address();
-            let settings = sandbox::Settings {
-                stripe_addr: address.clone(),
-                carrier_addr: free_address(),
-                smtp_addr: free_address(),
-                mailbox_addr: free_address(),
-                data: folder.path().to_owned(),
-                delivery: "5s".into(),
-                webhook_url: webhooks.then(|| url.clone()),
-                stripe_key: "sk_test".into(),
-                stripe_webhook_secret: SECRET.into(),
-                carrier_key: "ez_test".into(),
-                carrier_webhook_secret: "hook_test".into(),
-            };
-            let running = tokio::spawn(sandbox::run(settings, stop.clone()));
-            if is_up(&client, &address, &running).await {
-                break;
-            }
-        }
+        let address = free_address().to_string();
+        let settings = sandbox::Settings {
+            stripe_addr: address.clone(),
+            carrier_addr: free_address().to_string(),
+            smtp_addr: free_address().to_string(),
+            mailbox_addr: free_address().to_string(),
+            data: folder.path().to_owned(),
+            delivery: "5s".into(),
+            webhook_url: webhooks.then(|| url.clone()),
+            stripe_key: "sk_test".into(),
+            stripe_webhook_secret: SECRET.into(),
+            carrier_key: "ez_test".into(),
+            carrier_webhook_secret: "hook_test".into(),
+        };
+        tokio::spawn(sandbox::run(settings, stop.clone()));
+        until_up(&client, &address).await;
         let provider = Arc::new(stripe(&address, "sk_test"));
         let engine = world.engine(provider.clone());
         let order = Uuid::new_v4().to_string();

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails by panicking, as tests do")]
 
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use axum::routing::post;
 use sandbox::Settings;
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::free_address;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -45,10 +45,6 @@ pub struct World {
     pub client: reqwest::Client,
     pub inbox: Arc<Mutex<Inbox>>,
     running: Option<(CancellationToken, JoinHandle<anyhow::Result<()>>)>,
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 impl World {
