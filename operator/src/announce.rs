@@ -1,7 +1,7 @@
 //! What the operator tells of an order: the data of `order.*` events.
 
 use events::{Contact, Event, EventError, EventType, OrderTransition, PaymentDetails};
-use resources::{OrderPhase, OrderStatus};
+use resources::{HistoryEntry, OrderPhase, OrderStatus};
 
 use crate::order::Situation;
 
@@ -58,6 +58,19 @@ pub(crate) fn transition(situation: &Situation<'_>, status: &OrderStatus) -> Ord
         tracking_number: shipment.and_then(|shipment| shipment.tracking_number.clone()),
         tracking_url: shipment.and_then(|shipment| shipment.tracking_url.clone()),
         estimated_delivery: shipment.and_then(|shipment| shipment.estimated_delivery.as_ref()).map(|at| at.0),
+    }
+}
+
+/// The data of a transition that the resource still tells, where nothing else remembers it. `now` is the data of the last.
+#[must_use]
+pub(crate) fn retold(now: &OrderTransition, entry: &HistoryEntry) -> OrderTransition {
+    OrderTransition {
+        sequence: entry.sequence,
+        phase: entry.phase,
+        reason: entry.reason.clone(),
+        message: (entry.sequence == now.sequence).then(|| now.message.clone()).flatten(),
+        at: entry.at.0,
+        ..now.clone()
     }
 }
 

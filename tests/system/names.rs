@@ -1,7 +1,7 @@
 //! Names are remembered: what was delivered once is not sold again when its manifest comes back.
 
 use resources::OrderPhase;
-use testkit::{TestShop, order};
+use testkit::{TestShop, eventually, order};
 
 use crate::Tested;
 
@@ -19,9 +19,13 @@ async fn the_name_of_a_delivered_order_that_comes_back_after_the_archive_is_not_
     assert!(shop.stack.intents(&again.id).await?.is_empty());
     shop.stock_becomes(&sku, testkit::Level::of(4, 0)).await?;
     shop.money_becomes(&first, 1250, 0).await?;
-    let history = shop.stack.history(&shop.namespace, "web-1").await?;
-    assert_eq!(history.order_id, Some(again.id));
-    assert_eq!(history.earlier_order_ids, [first.id]);
+    eventually("the history knows both", || async {
+        let history = shop.stack.history(&shop.namespace, "web-1").await?;
+        anyhow::ensure!(history.order_id.as_ref() == Some(&again.id), "it is of {:?}", history.order_id);
+        assert_eq!(history.earlier_order_ids, [first.id.clone()]);
+        Ok(())
+    })
+    .await?;
     shop.close().await
 }
 

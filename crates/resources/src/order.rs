@@ -303,6 +303,10 @@ pub struct OrderStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub history: Vec<HistoryEntry>,
+    /// The events of the transitions up to this number were told for certain when this status was written; a new leader
+    /// tells those of later ones again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced_sequence: Option<i64>,
     /// Since when the timers of this phase run; absent while the order is suspended, when they stand still.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_since: Option<MicroTime>,

@@ -87,18 +87,7 @@ fn later(now: Timestamp) -> Timestamp {
 /// The transitions that the resource still tells, for what the history may lack.
 fn retold(situation: &Situation<'_>, status: &OrderStatus) -> Vec<OrderTransition> {
     let now = announce::transition(situation, status);
-    status
-        .history
-        .iter()
-        .map(|entry| OrderTransition {
-            sequence: entry.sequence,
-            phase: entry.phase,
-            reason: entry.reason.clone(),
-            message: (entry.sequence == status.sequence).then(|| status.message.clone()).flatten(),
-            at: entry.at.0,
-            ..now.clone()
-        })
-        .collect()
+    status.history.iter().map(|entry| announce::retold(&now, entry)).collect()
 }
 
 fn snapshot(situation: &Situation<'_>, status: &OrderStatus) -> serde_json::Value {

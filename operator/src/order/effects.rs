@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::publish_event;
+use events::OrderTransition;
 use jiff::Timestamp;
 use kube::Resource;
 use kube::ResourceExt;
@@ -12,7 +13,7 @@ use kube::runtime::events::{Event as KubernetesEvent, EventType};
 use resources::{FINALIZER, Order};
 
 use super::decide::Situation;
-use super::plan::{Effect, Plan, Tell, Transition};
+use super::plan::{Effect, Plan, Tell};
 use super::reconcile::Controller;
 use crate::error::{Error, Failed};
 use crate::{announce, archive, child};
@@ -28,8 +29,7 @@ pub(super) struct Performed {
     pub(super) look_again: Option<Timestamp>,
 }
 
-/// Announces the transitions and makes the effects true; in what order does not matter, but that the finalizer comes
-/// first and the archive last.
+/// Makes the effects true; in what order does not matter, but that the finalizer comes first and the archive last.
 pub(super) async fn perform(
     order: &Arc<Order>,
     uid: &str,
@@ -41,19 +41,7 @@ pub(super) async fn perform(
     if plan.effects.contains(&Effect::AddFinalizer) {
         performed.order = Some(add_finalizer(order, controller).await?);
     }
-    let announced = controller.memory.recall(uid).status.map_or(0, |status| status.sequence);
-    let written = order.status.as_ref().map_or(0, |status| status.sequence);
-    let news: Vec<&Transition> = plan
-        .transitions
-        .iter()
-        .filter(|transition| transition.data.sequence > announced.max(written))
-        .collect();
-    let (told, ensured) =
-        tokio::join!(tell_all(order, &news, controller), ensure_all(order, uid, situation, plan, controller));
-    told?;
-    // What was announced is so, also when an effect failed: the next decision goes on from there.
-    controller.memory.change(uid, |memory| memory.status = Some(plan.status.clone()));
-    performed.look_again = ensured?;
+    performed.look_again = ensure_all(order, uid, situation, plan, controller).await?;
     for effect in &plan.effects {
         match effect {
             Effect::Tell(tell) => tell_people(order, tell, controller).await,
@@ -70,26 +58,44 @@ pub(super) async fn perform(
     Ok(performed)
 }
 
-/// Publishes the events of new transitions, oldest first, and tells people of those they should see.
-async fn tell_all(order: &Order, news: &[&Transition], controller: &Controller) -> Result<(), Error> {
-    for transition in news {
-        let event = announce::event(&transition.data)
-            .map_err(|error| Error::new("write an event", Failed::Publish(error.into())))?;
-        publish_event(&controller.world.jetstream, &event)
-            .await
-            .map_err(|error| Error::new("announce a transition", Failed::Publish(error)))?;
-        let phase = transition.data.phase.as_str();
-        metrics::counter!("supercargo_order_transitions_total", "phase" => phase).increment(1);
-        tracing::info!(
-            sequence = transition.data.sequence,
-            phase,
-            reason = transition.data.reason,
-            "transition"
-        );
-        if let Some(tell) = &transition.tell {
+/// Publishes the events of the transitions that the resource tells and nobody was told of, oldest first.
+///
+/// An event is told only of what is written: what is decided and not written may, after a crash, be decided otherwise, and
+/// would then have two meanings under one number. After a crash between the two the next leader tells it.
+pub(super) async fn tell_what_is_written(
+    order: &Order,
+    uid: &str,
+    situation: &Situation<'_>,
+    controller: &Controller,
+) -> Result<(), Error> {
+    let Some(written) = &order.status else { return Ok(()) };
+    let recollection = controller.memory.recall(uid);
+    for (entry, decided) in recollection.news(written) {
+        let data = match decided {
+            Some(transition) => transition.data.clone(),
+            None => announce::retold(&announce::transition(situation, written), entry),
+        };
+        tell(&data, controller).await?;
+        if let Some(tell) = decided.and_then(|transition| transition.tell.as_ref()) {
             tell_people(order, tell, controller).await;
         }
+        controller.memory.change(uid, |memory| {
+            memory.announced = entry.sequence;
+            memory.untold.retain(|transition| transition.data.sequence > entry.sequence);
+        });
     }
+    Ok(())
+}
+
+async fn tell(data: &OrderTransition, controller: &Controller) -> Result<(), Error> {
+    let event =
+        announce::event(data).map_err(|error| Error::new("write an event", Failed::Publish(error.into())))?;
+    publish_event(&controller.world.jetstream, &event)
+        .await
+        .map_err(|error| Error::new("announce a transition", Failed::Publish(error)))?;
+    let phase = data.phase.as_str();
+    metrics::counter!("supercargo_order_transitions_total", "phase" => phase).increment(1);
+    tracing::info!(sequence = data.sequence, phase, reason = data.reason, "transition");
     Ok(())
 }
 

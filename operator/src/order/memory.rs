@@ -1,14 +1,16 @@
 //! What a leader remembers of the orders it drives: never needed to be right, only to be quick.
 //!
-//! An announced status that is not written yet is the one to go on from, so that a transition keeps its number and time.
-//! When the memory is lost the same transitions are found again from what is observed.
+//! A status that is decided and not written yet is the one to go on from, so that a transition keeps its number and time.
+//! When the memory is lost transitions are found again from what is observed: nobody was told of those that were not written.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use resources::{OrderStatus, Payment, Shipment, StockReservation};
+use resources::{HistoryEntry, OrderStatus, Payment, Shipment, StockReservation};
+
+use super::plan::Transition;
 
 /// The memory of one leader.
 #[derive(Default)]
@@ -17,8 +19,12 @@ pub(crate) struct Memory(Mutex<HashMap<String, Recollection>>);
 /// What is remembered of one order.
 #[derive(Clone, Default)]
 pub(crate) struct Recollection {
-    /// The newest status decided, and announced up to its sequence.
+    /// The newest status decided.
     pub(crate) status: Option<OrderStatus>,
+    /// Transitions decided whose events wait until the resource tells them.
+    pub(crate) untold: Vec<Transition>,
+    /// The events of the transitions up to this number are told.
+    pub(crate) announced: i64,
     /// Since when the resource lacks something of it.
     pub(crate) unwritten_since: Option<Timestamp>,
     /// The `resourceVersion` that our last write replaced: an order that still shows it is stale.
@@ -65,6 +71,27 @@ impl Recollection {
             }
             Some(_) | None => written.cloned().unwrap_or_default(),
         }
+    }
+
+    /// The number of the last transition whose event is told for certain.
+    pub(crate) fn announced(&self, written: &OrderStatus) -> i64 {
+        self.announced.max(written.announced_sequence.unwrap_or(0))
+    }
+
+    /// The transitions that the resource tells and nobody was told of, oldest first, each with what was decided about it,
+    /// where that is remembered: another leader may have decided the same number otherwise.
+    pub(crate) fn news<'a>(
+        &'a self,
+        written: &'a OrderStatus,
+    ) -> impl Iterator<Item = (&'a HistoryEntry, Option<&'a Transition>)> {
+        let announced = self.announced(written);
+        written.history.iter().filter(move |entry| entry.sequence > announced).map(|entry| {
+            let decided = self.untold.iter().find(|transition| {
+                let data = &transition.data;
+                data.sequence == entry.sequence && data.phase == entry.phase && data.at == entry.at.0
+            });
+            (entry, decided)
+        })
     }
 
     /// When what is unwritten has to be written.

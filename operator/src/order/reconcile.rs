@@ -82,7 +82,7 @@ pub(crate) fn requeue_after_error(order: Arc<Order>, error: &Error, controller: 
 
 async fn drive(order: &Arc<Order>, uid: &str, id: &str, controller: &Controller) -> Result<Action, Error> {
     let world = &controller.world;
-    let recollection = controller.memory.recall(uid);
+    let mut recollection = controller.memory.recall(uid);
     if recollection.replaced.is_some() && recollection.replaced == order.metadata.resource_version {
         // The cache has not seen our own write yet; its event wakes us.
         return Ok(Action::await_change());
@@ -110,6 +110,7 @@ async fn drive(order: &Arc<Order>, uid: &str, id: &str, controller: &Controller)
         policy: &policy,
         now,
     };
+    effects::tell_what_is_written(order, uid, &situation, controller).await?;
     let mut decision = decide(&situation);
     let quotation;
     if decision == Decision::Ask {
@@ -126,6 +127,7 @@ async fn drive(order: &Arc<Order>, uid: &str, id: &str, controller: &Controller)
         tracing::info!("the caches of the children lag behind; deciding again");
         return Ok(Action::requeue(Duration::from_millis(200)));
     }
+    recollection = controller.memory.recall(uid);
     act(order, uid, &situation, *plan, recollection, controller).await
 }
 
@@ -144,13 +146,15 @@ async fn act(
             return Err(error);
         }
     };
-    let Plan { transitions: _, effects: _, status, urgency, look_again } = plan;
+    let Plan { transitions, effects: _, mut status, urgency, look_again } = plan;
     if performed.gone {
         controller.memory.forget(uid);
         return Ok(Action::await_change());
     }
     recollection.direct = controller.memory.recall(uid).direct;
     recollection.unanswered = 0;
+    let transition_is_new = !transitions.is_empty();
+    recollection.untold.extend(transitions);
     recollection.status = Some(status.clone());
     let delay = match urgency {
         Urgency::Unchanged => {
@@ -163,7 +167,7 @@ async fn act(
         Urgency::Now => Duration::ZERO,
     };
     // A transition restarts the wait: only a phase that lasts is written.
-    if recollection.unwritten_since.is_none() || !plan.transitions.is_empty() {
+    if recollection.unwritten_since.is_none() || transition_is_new {
         recollection.unwritten_since = Some(situation.now);
     }
     let due = recollection.write_due(delay);
@@ -173,12 +177,14 @@ async fn act(
     }
     controller.memory.keep(uid, recollection.clone());
     let base = performed.order.as_ref().unwrap_or(order);
+    status.announced_sequence = order.status.as_ref().map(|written| recollection.announced(written));
     let written = write(base, &status, &controller.world).await?;
     recollection.unwritten_since = None;
     recollection.replaced = replaced(order, &written);
     controller.memory.keep(uid, recollection);
     metrics::counter!("supercargo_status_writes_total", "kind" => "Order").increment(1);
     tracing::debug!(version = written.resource_version(), phase = ?status.phase, sequence = status.sequence, "written");
+    effects::tell_what_is_written(&written, uid, situation, controller).await?;
     Ok(requeue(situation.now, [look_again, performed.look_again]))
 }
 

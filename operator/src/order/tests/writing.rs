@@ -147,3 +147,24 @@ fn what_a_leader_remembers_is_forgotten_when_another_went_another_way() {
     let further = order_in(Shipped).status.unwrap();
     assert_eq!(memory.newest(Some(&further)), further);
 }
+
+#[test]
+fn an_event_is_told_once_the_resource_tells_its_transition_and_again_by_a_leader_who_cannot_know() {
+    let plan = order().at(5).decide();
+    let mut memory = Recollection { untold: plan.transitions.clone(), ..Recollection::default() };
+    let numbers = |memory: &Recollection, written: &resources::OrderStatus| -> Vec<(i64, bool)> {
+        memory.news(written).map(|(entry, decided)| (entry.sequence, decided.is_some())).collect()
+    };
+    let nothing_yet = resources::OrderStatus::default();
+    assert_eq!(numbers(&memory, &nothing_yet), []);
+    let mut written = plan.status.clone();
+    assert_eq!(numbers(&memory, &written), [(1, true)]);
+    let mut of_another_leader = written.clone();
+    of_another_leader.history[0].phase = Rejected;
+    assert_eq!(numbers(&memory, &of_another_leader), [(1, false)]);
+    memory.announced = 1;
+    assert_eq!(numbers(&memory, &written), []);
+    assert_eq!(numbers(&Recollection::default(), &written), [(1, false)]);
+    written.announced_sequence = Some(1);
+    assert_eq!(numbers(&Recollection::default(), &written), []);
+}
