@@ -46,3 +46,7 @@ generate: ## Write crds/ and docs/schemas/ anew from the code
 .PHONY: test
 test: check ## Run all tests, on a stack of their own
 	@dev/test
+
+.PHONY: bench
+bench: ## Measure the release build: orders a second, latency, and what one order costs
+	@dev/bench
