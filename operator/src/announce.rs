@@ -102,5 +102,5 @@ pub(crate) fn event(data: &OrderTransition) -> Result<Event, EventError> {
 /// As [`event`].
 pub(crate) fn archived(data: &OrderTransition) -> Result<Event, EventError> {
     let id = format!("{}/archived", data.order_id);
-    Event::new(EventType::OrderArchived, "operator", id, &data.order_id, jiff::Timestamp::now(), data)
+    Event::new(EventType::OrderArchived, "operator", id, &data.order_id, chassis::clock::now(), data)
 }

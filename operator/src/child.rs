@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chassis::questions::ask_subject;
-use chassis::{Backoff, publish_command};
+use chassis::{Backoff, Point, clock, effect, publish_command};
 use events::{Command, CommandTarget, TraceParent};
-use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{Api, DeleteParams, PostParams, Preconditions};
 use kube::runtime::controller::Action;
@@ -79,6 +78,11 @@ macro_rules! child_accessors {
 }
 pub(crate) use child_accessors;
 
+/// Where what is done about a child passes.
+const fn point<C: Child>(action: &'static str) -> Point {
+    Point::new("operator", C::KIND, action)
+}
+
 /// What became of a wish.
 pub(crate) enum Ensured {
     /// The child has that spec.
@@ -99,6 +103,7 @@ pub(crate) async fn ensure<C: Child>(
     answered: impl FnOnce(C),
 ) -> Result<Ensured, Error> {
     let name = order.name_any();
+    let id = C::order_reference(spec).id.as_str();
     let api: Api<C> = Api::namespaced(world.kubernetes.clone(), &order.namespace().unwrap_or_default());
     match observed {
         Some(child) if child.meta().uid.is_none() => return ask_directly(order, spec, world, answered).await,
@@ -106,7 +111,7 @@ pub(crate) async fn ensure<C: Child>(
         Some(child) => {
             let desired = child.with_spec(spec.clone());
             let parameters = PostParams::default();
-            let replacing = api.replace(&name, &parameters, &desired);
+            let replacing = effect(point::<C>("change"), id, || api.replace(&name, &parameters, &desired));
             return match world.patiently("change a child of the order", replacing).await {
                 Ok(_) => Ok(Ensured::True),
                 Err(error) if error.status().is_some_and(|status| status.code == 404) => {
@@ -123,7 +128,8 @@ pub(crate) async fn ensure<C: Child>(
     meta.labels = Some(BTreeMap::from([(ORDER_LABEL.to_owned(), name.clone())]));
     meta.owner_references = order.controller_owner_ref(&()).map(|owner| vec![owner]);
     let parameters = PostParams::default();
-    let error = match world.patiently("make a child of the order", api.create(&parameters, &child)).await {
+    let creating = effect(point::<C>("create"), id, || api.create(&parameters, &child));
+    let error = match world.patiently("make a child of the order", creating).await {
         Ok(_) => return Ok(Ensured::True),
         Err(error) => error,
     };
@@ -165,7 +171,9 @@ async fn clear_the_name<C: Child>(
         preconditions: Some(Preconditions { uid, resource_version: None }),
         ..DeleteParams::background()
     };
-    world.patiently("remove a child of an earlier order", api.delete(name, &parameters)).await?;
+    let id = C::order_reference(spec).id.as_str();
+    let removing = effect(point::<C>("remove"), id, || api.delete(name, &parameters));
+    world.patiently("remove a child of an earlier order", removing).await?;
     Err(Error::new("make a child of the order", Failed::Blocked("its name is being freed".into())))
 }
 
@@ -183,10 +191,11 @@ async fn ask_directly<C: Child>(
         name: order.name_any(),
         uid: None,
         generation: 0,
-        sent_at: Timestamp::now(),
+        sent_at: clock::now(),
         spec: spec.clone(),
     };
-    let status: C::Status = ask_subject(&world.nats, C::Spec::APPLY, &command, Duration::from_secs(5))
+    let asking = || ask_subject(&world.nats, C::Spec::APPLY, &command, Duration::from_secs(5));
+    let status: C::Status = effect(point::<C>("ask"), &command.order_id, asking)
         .await
         .map_err(|error| Error::new("ask a service itself, as the namespace is going", error))?;
     answered(C::new(&order.name_any(), spec.clone()).with_status(status));
@@ -239,7 +248,7 @@ pub(crate) async fn command<C: Child>(child: Arc<C>, commander: Arc<Commander>) 
     let backoff = Backoff { initial: policy.retry_initial, maximum: policy.retry_maximum };
     let last = commander.last(&uid, generation);
     if let Some(Sent { at, times, .. }) = last {
-        let left = backoff.wait(times).saturating_sub(at.elapsed());
+        let left = backoff.wait(times).saturating_sub(clock::instant().saturating_duration_since(at));
         if !left.is_zero() {
             return Ok(Action::requeue(left));
         }
@@ -251,7 +260,7 @@ pub(crate) async fn command<C: Child>(child: Arc<C>, commander: Arc<Commander>) 
         name: child.name_any(),
         uid: Some(uid.clone()),
         generation,
-        sent_at: Timestamp::now(),
+        sent_at: clock::now(),
         spec: child.spec().clone(),
     };
     let times = last.map_or(0, |sent| sent.times) + 1;
@@ -259,7 +268,8 @@ pub(crate) async fn command<C: Child>(child: Arc<C>, commander: Arc<Commander>) 
     let span =
         tracing::info_span!("command", kind = C::KIND, order = command.order_id, trace_id = trace.trace_id());
     async {
-        publish_command(&commander.world.jetstream, "operator", &command)
+        let publish = || publish_command(&commander.world.jetstream, "operator", &command);
+        effect(point::<C>("command"), &command.order_id, publish)
             .await
             .map_err(|error| Error::new("send a command", Failed::Publish(error)))?;
         if times > 1 {
@@ -270,7 +280,7 @@ pub(crate) async fn command<C: Child>(child: Arc<C>, commander: Arc<Commander>) 
     }
     .instrument(span)
     .await?;
-    commander.note(&uid, Some(Sent { generation, at: Instant::now(), times }));
+    commander.note(&uid, Some(Sent { generation, at: clock::instant(), times }));
     Ok(Action::requeue(backoff.wait(times)))
 }
 

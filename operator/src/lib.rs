@@ -36,6 +36,10 @@ pub struct Settings {
     /// The namespace of the Lease by which replicas agree on a leader; the kubeconfig's, or the pod's own, when not given.
     #[arg(long, env = "LEASE_NAMESPACE", value_name = "NAMESPACE")]
     pub lease_namespace: Option<String>,
+    /// Who this replica is to the others, unlike any that runs at the same time. One that starts again under the identity of
+    /// its dead predecessor, as a container does in its pod, leads on at once; a new one a start when not given.
+    #[arg(long, env = "LEASE_IDENTITY", value_name = "NAME")]
+    pub lease_identity: Option<String>,
     /// How many objects of a kind are reconciled at the same time.
     #[arg(long, env = "OPERATOR_CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub operator_concurrency: u16,
@@ -47,7 +51,11 @@ pub struct Settings {
 /// When a setting is wrong; what it depends on is waited for.
 pub async fn start(settings: Settings, platform: Platform) -> anyhow::Result<Role> {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "laptop".to_owned());
-    let identity = format!("{host}-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
+    let identity = settings
+        .lease_identity
+        .clone()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| format!("{host}-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]));
     let scope = |namespace| Scope {
         namespace,
         concurrency: settings.operator_concurrency,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chassis::{Point, clock, effect};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
@@ -9,11 +10,13 @@ use resources::{ConditionStatus, Shop, ShopStatus, condition, find_condition, se
 
 /// Says on the Shop that its policy is in force. Best effort: orders read the spec, not the status.
 pub(crate) async fn acknowledge(client: &kube::Client, shop: &Shop) {
-    let Some(status) = acknowledged(shop, Timestamp::now()) else { return };
+    let Some(status) = acknowledged(shop, clock::now()) else { return };
     let api: Api<Shop> = Api::namespaced(client.clone(), &shop.namespace().unwrap_or_default());
     let (name, parameters) = (shop.name_any(), PatchParams::default());
     let patch = Patch::Merge(serde_json::json!({ "status": status }));
-    match tokio::time::timeout(Duration::from_secs(5), api.patch_status(&name, &parameters, &patch)).await {
+    let point = Point::new("operator", "Shop", "status");
+    let patching = effect(point, &name, || api.patch_status(&name, &parameters, &patch));
+    match tokio::time::timeout(Duration::from_secs(5), patching).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::warn!(name, "failed to write the status of a Shop: {error}"),
         Err(_) => tracing::warn!(name, "failed to write the status of a Shop: no answer within 5 s"),

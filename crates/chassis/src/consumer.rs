@@ -17,8 +17,9 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::dead_letter::{Buried, bury};
+use crate::effect::paced;
 use crate::platform::ensure_streams;
-use crate::{Backoff, Platform, Store, Transaction};
+use crate::{Backoff, Platform, Point, Store, Transaction, effect};
 
 /// How often a message that fails for a reason of its own is tried before it becomes a dead letter.
 const TRIES: i64 = 8;
@@ -192,7 +193,7 @@ impl<H: Handler> Worker<H> {
             filter_subjects: subjects.clone(),
             ack_policy: AckPolicy::Explicit,
             deliver_policy: DeliverPolicy::All,
-            ack_wait: ACK_WAIT,
+            ack_wait: paced(ACK_WAIT),
             max_ack_pending: 1000,
             ..pull::Config::default()
         };
@@ -249,7 +250,7 @@ impl<H: Handler> Worker<H> {
         async {
             let outcome = match &attributes {
                 // A panic is a failure of the message: it is tried again, then kept as a dead letter.
-                Ok(attributes) => AssertUnwindSafe(self.handle_in_transaction(&message, &attributes.id))
+                Ok(attributes) => AssertUnwindSafe(self.handle_once_or_more(&message, attributes))
                     .catch_unwind()
                     .await
                     .unwrap_or_else(|_| Err(HandleError::Failed(anyhow::anyhow!("its handler panicked")))),
@@ -259,8 +260,8 @@ impl<H: Handler> Worker<H> {
             metrics::counter!("supercargo_messages_total", "consumer" => consumer, "outcome" => label)
                 .increment(1);
             let acknowledged = match outcome {
-                Ok(()) => incoming.ack().await,
-                Err(error) => self.refuse(&incoming, &message, &error, deliveries).await,
+                Ok(()) => effect(self.point("ack"), &order, || incoming.ack()).await,
+                Err(error) => self.refuse(&incoming, &message, &order, &error, deliveries).await,
             };
             if let Err(error) = acknowledged {
                 tracing::warn!("failed to acknowledge; the message will be delivered again: {error}");
@@ -270,8 +271,28 @@ impl<H: Handler> Worker<H> {
         .await;
     }
 
-    async fn handle_in_transaction(&self, message: &Message, id: &str) -> Result<(), HandleError> {
+    /// Where what is done with a message passes.
+    fn point(&self, action: &'static str) -> Point {
+        Point::new(self.store.service(), self.subscription.consumer, action)
+    }
+
+    async fn handle_once_or_more(
+        &self,
+        message: &Message,
+        attributes: &Attributes,
+    ) -> Result<(), HandleError> {
+        let handle = || self.handle_in_transaction(message, attributes);
+        effect(self.point("handle"), &attributes.subject, handle).await
+    }
+
+    async fn handle_in_transaction(
+        &self,
+        message: &Message,
+        attributes: &Attributes,
+    ) -> Result<(), HandleError> {
         let mut transaction = self.store.begin().await?;
+        transaction.about(self.subscription.consumer, &attributes.subject);
+        let id = &attributes.id;
         if transaction.first_time(self.subscription.consumer, id).await? {
             self.handler.handle(message, &mut transaction).await?;
         } else {
@@ -285,6 +306,7 @@ impl<H: Handler> Worker<H> {
         &self,
         incoming: &jetstream::Message,
         message: &Message,
+        order: &str,
         error: &HandleError,
         deliveries: i64,
     ) -> Result<(), async_nats::Error> {
@@ -293,7 +315,7 @@ impl<H: Handler> Worker<H> {
         let wait = BACKOFF.jittered(u32::try_from(deliveries).unwrap_or(u32::MAX));
         if !hopeless {
             tracing::warn!(deliveries, "failed to handle, next try in {wait:?}: {error}");
-            return incoming.ack_with(AckKind::Nak(Some(wait))).await;
+            return effect(self.point("refuse"), order, || incoming.ack_with(AckKind::Nak(Some(wait)))).await;
         }
         tracing::error!(deliveries, "cannot be handled, goes to the dead letters: {error}");
         let letter = Buried {
@@ -304,11 +326,13 @@ impl<H: Handler> Worker<H> {
             deliveries,
         };
         let Subscription { stream, consumer, .. } = &self.subscription;
-        match bury(&self.platform.jetstream, stream, consumer, letter).await {
-            Ok(()) => incoming.ack_with(AckKind::Term).await,
+        let jetstream = &self.platform.jetstream;
+        let kept = effect(self.point("bury"), order, || bury(jetstream, stream, consumer, letter)).await;
+        match kept {
+            Ok(()) => effect(self.point("end"), order, || incoming.ack_with(AckKind::Term)).await,
             Err(error) => {
                 tracing::warn!("failed to keep a dead letter, will retry: {error:#}");
-                incoming.ack_with(AckKind::Nak(Some(wait))).await
+                effect(self.point("refuse"), order, || incoming.ack_with(AckKind::Nak(Some(wait)))).await
             }
         }
     }

@@ -57,6 +57,7 @@ pub(crate) async fn bury(
 }
 
 /// A message as it died.
+#[derive(Clone, Copy)]
 pub(crate) struct Buried<'a> {
     pub(crate) subject: &'a str,
     pub(crate) headers: Option<&'a HeaderMap>,

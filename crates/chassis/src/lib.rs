@@ -12,8 +12,10 @@
 //! - On the signal to stop, what is being handled is finished first.
 
 mod backoff;
+pub mod clock;
 pub mod consumer;
 mod dead_letter;
+pub mod effect;
 mod health;
 mod http;
 mod platform;
@@ -31,6 +33,7 @@ pub mod worklist;
 pub use backoff::Backoff;
 pub use consumer::{HandleError, Handler, Message, Subscription};
 pub use dead_letter::bury_event;
+pub use effect::{LostAnswer, Point, effect};
 pub use health::{Health, HealthCheck};
 pub use platform::Platform;
 pub use publish::{publish_command, publish_event};

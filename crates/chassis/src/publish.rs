@@ -3,7 +3,6 @@
 use anyhow::Context as _;
 use async_nats::jetstream;
 use events::{Attributes, Command, CommandTarget, Event, SOURCE_PREFIX, TraceParent};
-use jiff::Timestamp;
 use serde::Serialize;
 
 /// Publishes an event; returns when it is stored. The event's id deduplicates within the stream's window.
@@ -43,7 +42,7 @@ where
         id: command.key(),
         source: format!("{SOURCE_PREFIX}{source}"),
         subject: command.order_id.clone(),
-        time: Timestamp::now(),
+        time: crate::clock::now(),
         trace: TraceParent::of_order(&command.order_id),
     };
     let type_text = format!("dev.{subject}.v1");

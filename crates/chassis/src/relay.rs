@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
 
-use crate::{Backoff, Platform, StatusReport, Store, publish_event};
+use crate::{Backoff, Platform, Point, StatusReport, Store, clock, effect, publish_event};
 
 const BATCH: i64 = 64;
 const AT_ONCE: usize = 16;
@@ -107,9 +107,11 @@ async fn relay_batch(platform: &Platform, store: &Store) -> anyhow::Result<bool>
     let mut transaction = store.begin().await.context("failed to begin")?;
     let rows = sqlx::query(
         "SELECT id, kind, message_key, body, attempts FROM outbox
-         WHERE published_at IS NULL AND next_at <= now() ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED",
+         WHERE published_at IS NULL AND next_at <= now() + make_interval(secs => $2::double precision / 1000)
+         ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED",
     )
     .bind(BATCH)
+    .bind(clock::skipped())
     .fetch_all(&mut *transaction)
     .await
     .context("failed to read the outbox")?;
@@ -118,6 +120,7 @@ async fn relay_batch(platform: &Platform, store: &Store) -> anyhow::Result<bool>
     }
     let mut newest_report: HashMap<String, i64> = HashMap::new();
     for row in &rows {
+        transaction.about("outbox", row.get("message_key"));
         if row.get::<&str, _>("kind") == "status" {
             newest_report.insert(row.get("message_key"), row.get("id"));
         }
@@ -127,7 +130,7 @@ async fn relay_batch(platform: &Platform, store: &Store) -> anyhow::Result<bool>
         let (id, attempts): (i64, i32) = (row.get("id"), row.get("attempts"));
         let newest = newest_report.get(row.get::<&str, _>("message_key")).is_none_or(|newest| *newest == id);
         let outgoing = read(row.get("kind"), row.get("body"), newest);
-        async move { (id, attempts, send(platform, outgoing).await) }
+        async move { (id, attempts, send(platform, store.service(), outgoing).await) }
     });
     let outcomes: Vec<_> = futures::stream::iter(jobs).buffered(AT_ONCE).collect().await;
 
@@ -179,14 +182,24 @@ fn read(kind: &str, body: serde_json::Value, newest: bool) -> anyhow::Result<Out
     Ok(Outgoing::Status(serde_json::from_value(body).context("failed to read a report in the outbox")?))
 }
 
-async fn send(platform: &Platform, outgoing: anyhow::Result<Outgoing>) -> anyhow::Result<()> {
+async fn send(
+    platform: &Platform,
+    service: &'static str,
+    outgoing: anyhow::Result<Outgoing>,
+) -> anyhow::Result<()> {
     match outgoing? {
-        Outgoing::Event(event) => publish_event(&platform.jetstream, &event).await,
+        Outgoing::Event(event) => {
+            let point = Point::new(service, "outbox", "publish");
+            effect(point, &event.attributes.subject, || publish_event(&platform.jetstream, &event)).await
+        }
         Outgoing::Status(report) => {
-            let written = tokio::time::timeout(Duration::from_secs(10), report.write(&platform.kubernetes))
+            let point = Point::new(service, "outbox", "report");
+            let key = report.key();
+            let reporting = effect(point, &key, || report.write(&platform.kubernetes));
+            let written = tokio::time::timeout(Duration::from_secs(10), reporting)
                 .await
                 .context("the API server did not answer within 10 s")??;
-            tracing::debug!(report = report.key(), ?written, "reported");
+            tracing::debug!(report = key, ?written, "reported");
             Ok(())
         }
         Outgoing::Overtaken => Ok(()),

@@ -12,8 +12,9 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres};
 use tokio::sync::Notify;
 
+use crate::effect::{Concerns, effect_on_many};
 use crate::platform::wait_for;
-use crate::{Platform, SettingError, StatusReport};
+use crate::{Platform, Point, SettingError, StatusReport};
 
 /// Inbox and outbox, the same in every service.
 const CHASSIS_TABLES: &str = include_str!("tables.sql");
@@ -125,7 +126,14 @@ impl Store {
     /// When no connection can be had.
     pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
         let inner = self.pool.begin().await?;
-        Ok(Transaction { inner, store: self.clone(), wrote_outbox: false, scheduled_work: false })
+        Ok(Transaction {
+            inner,
+            store: self.clone(),
+            wrote_outbox: false,
+            scheduled_work: false,
+            about: "transaction",
+            concerns: Concerns::default(),
+        })
     }
 }
 
@@ -137,14 +145,23 @@ pub struct Transaction {
     store: Store,
     wrote_outbox: bool,
     pub(crate) scheduled_work: bool,
+    about: &'static str,
+    pub(crate) concerns: Concerns,
 }
 
 impl Transaction {
+    /// Says what this does, for the name of the fail point that its commit passes, and for whom: an order id, or a key with one.
+    pub fn about(&mut self, what: &'static str, subject: &str) {
+        self.about = what;
+        self.concerns.note(subject);
+    }
+
     /// Tells `event` once this is committed.
     ///
     /// # Errors
     /// When the outbox cannot be written.
     pub async fn publish(&mut self, event: &Event) -> Result<(), sqlx::Error> {
+        self.concerns.note(&event.attributes.subject);
         let body = crate::relay::OutboxEvent::of(event);
         self.write_outbox("event", &event.attributes.id, &serde_json::json!(body)).await
     }
@@ -192,8 +209,24 @@ impl Transaction {
     /// # Errors
     /// When the database does not confirm the commit: it may have happened or not, and is found out by redelivery.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
-        let Self { inner, store, wrote_outbox, scheduled_work } = self;
-        inner.commit().await?;
+        let Self { inner, store, wrote_outbox, scheduled_work, about, concerns } = self;
+        let mut inner = Some(inner);
+        let point = Point::new(store.service, about, "commit");
+        effect_on_many(
+            point,
+            || concerns.subjects(),
+            || {
+                let inner = inner.take();
+                async {
+                    match inner {
+                        Some(inner) => inner.commit().await,
+                        // There is no second commit of a transaction.
+                        None => Ok(()),
+                    }
+                }
+            },
+        )
+        .await?;
         if wrote_outbox {
             store.outbox_written.notify_one();
         }

@@ -29,3 +29,5 @@ CREATE TABLE IF NOT EXISTS worklist (
     error        text
 );
 CREATE INDEX IF NOT EXISTS worklist_by_due ON worklist (due_at);
+-- Which taking of a key is the present one: a worker that was paused past its lease settles nothing.
+ALTER TABLE worklist ADD COLUMN IF NOT EXISTS lease uuid;

@@ -12,12 +12,16 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::Row;
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
-use crate::{Backoff, Platform, Store, Transaction, to_database};
+use crate::effect::{effect_on_many, paced};
+use crate::{Backoff, Platform, Point, Store, Transaction, clock, effect};
 
 /// How long a key stays with a worker that gives no sign of life; renewed while it works.
-const LEASE_SECONDS: i32 = 15;
+const LEASE: Duration = Duration::from_secs(15);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// Ten years: what is due later is looked at by then.
+const LONGEST_MILLISECONDS: i64 = 10 * 365 * 24 * 3_600_000;
 const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(500), maximum: Duration::from_secs(60) };
 
 /// What follows a piece of work.
@@ -44,17 +48,28 @@ impl Transaction {
     /// When the worklist cannot be written.
     pub async fn schedule(&mut self, key: &str, at: Timestamp) -> Result<(), sqlx::Error> {
         sqlx::query(
-            "INSERT INTO worklist (key, due_at) VALUES ($1, $2)
+            "INSERT INTO worklist (key, due_at) VALUES ($1, now() + make_interval(secs => $2::double precision / 1000))
              ON CONFLICT (key) DO UPDATE SET due_at = LEAST(worklist.due_at, excluded.due_at),
                  version = worklist.version + 1, attempts = 0",
         )
         .bind(key)
-        .bind(to_database(at))
+        .bind(milliseconds_until(at))
         .execute(&mut **self)
         .await?;
+        self.concerns.note(key);
         self.scheduled_work = true;
         Ok(())
     }
+}
+
+/// How far `at` is from now, on the clock that it was made by: the database adds it to its own, so that what is due at once
+/// is so whatever our clock says.
+fn milliseconds_until(at: Timestamp) -> i64 {
+    let milliseconds = at.duration_since(clock::now()).as_millis();
+    i64::try_from(milliseconds)
+        .unwrap_or(i64::MAX)
+        .clamp(0, LONGEST_MILLISECONDS)
+        .saturating_add(clock::skipped())
 }
 
 /// Works until the process is to stop, then finishes what is under way.
@@ -113,33 +128,53 @@ struct Task {
     key: String,
     version: i64,
     attempts: i32,
+    /// Which taking this is: the key may be another worker's by now.
+    lease: Uuid,
 }
 
 async fn claim(store: &Store, limit: i64) -> anyhow::Result<Vec<Task>> {
     let rows = sqlx::query(
-        "UPDATE worklist SET leased_until = now() + make_interval(secs => $2)
+        "UPDATE worklist SET leased_until = now() + make_interval(secs => $2::double precision / 1000), lease = gen_random_uuid()
          WHERE key IN (SELECT key FROM worklist
-                       WHERE due_at <= now() AND (leased_until IS NULL OR leased_until < now())
+                       WHERE due_at <= now() + make_interval(secs => $3::double precision / 1000)
+                         AND (leased_until IS NULL OR leased_until < now())
                        ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-         RETURNING key, version, attempts",
+         RETURNING key, version, attempts, lease",
     )
     .bind(limit)
-    .bind(f64::from(LEASE_SECONDS))
+    .bind(lease_milliseconds())
+    .bind(clock::skipped())
     .fetch_all(store.pool())
     .await
     .context("failed to claim work")?;
-    Ok(rows
+    let tasks: Vec<Task> = rows
         .iter()
-        .map(|row| Task { key: row.get("key"), version: row.get("version"), attempts: row.get("attempts") })
-        .collect())
+        .map(|row| Task {
+            key: row.get("key"),
+            version: row.get("version"),
+            attempts: row.get("attempts"),
+            lease: row.get("lease"),
+        })
+        .collect();
+    // Known only now whose work it is: what can go wrong is that nobody hears of the claim.
+    let keys = || tasks.iter().map(|task| task.key.clone()).collect();
+    effect_on_many(Point::new(store.service(), "worklist", "claim"), keys, || async { anyhow::Ok(()) })
+        .await?;
+    Ok(tasks)
+}
+
+fn lease_milliseconds() -> i64 {
+    i64::try_from(paced(LEASE).as_millis()).unwrap_or(i64::MAX)
 }
 
 /// How long until the next key is due: at most a second, since other replicas schedule too.
 async fn until_due(store: &Store) -> Duration {
     let milliseconds: Result<Option<i64>, sqlx::Error> = sqlx::query_scalar(
-        "SELECT (EXTRACT(EPOCH FROM min(GREATEST(due_at, COALESCE(leased_until, due_at))) - now()) * 1000)::bigint
+        "SELECT (EXTRACT(EPOCH FROM min(GREATEST(due_at - make_interval(secs => $1::double precision / 1000),
+                     COALESCE(leased_until, '-infinity'))) - now()) * 1000)::bigint
          FROM worklist",
     )
+    .bind(clock::skipped())
     .fetch_one(store.pool())
     .await;
     let milliseconds = milliseconds.ok().flatten().unwrap_or(1000).clamp(1, 1000);
@@ -148,22 +183,37 @@ async fn until_due(store: &Store) -> Duration {
 
 async fn perform<W: Work>(store: &Store, worker: &W, task: Task) {
     let failures = u32::try_from(task.attempts).unwrap_or(0);
-    let outcome = while_renewing(store, &task, worker.perform(&task.key, failures)).await;
-    let settled = match outcome {
-        Ok(Next::Done) => settle_done(store, &task).await,
-        Ok(Next::At(at)) => settle_later(store, &task, at, None).await,
-        Err(error) => {
-            let wait = BACKOFF.jittered(failures + 1);
-            tracing::warn!(
-                service = store.service(),
-                key = task.key,
-                failures,
-                "work failed, next try in {wait:?}: {error:#}"
-            );
-            let at = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX);
-            settle_later(store, &task, at, Some(format!("{error:#}"))).await
-        }
+    let point = |action| Point::new(store.service(), "worklist", action);
+    let working = effect(point("perform"), &task.key, || worker.perform(&task.key, failures));
+    let Some(outcome) = while_renewing(store, &task, working).await else {
+        tracing::warn!(
+            service = store.service(),
+            key = task.key,
+            "the lease was lost; another worker goes on with it"
+        );
+        return;
     };
+    if let Err(error) = &outcome {
+        tracing::warn!(
+            service = store.service(),
+            key = task.key,
+            failures,
+            "work failed, next try in at most {:?}: {error:#}",
+            BACKOFF.wait(failures + 1)
+        );
+    }
+    let settled = effect(point("settle"), &task.key, || async {
+        match &outcome {
+            Ok(Next::Done) => settle_done(store, &task).await,
+            Ok(Next::At(at)) => settle_later(store, &task, *at, None).await,
+            Err(error) => {
+                let wait = BACKOFF.jittered(failures + 1);
+                let at = clock::now().checked_add(wait).unwrap_or(Timestamp::MAX);
+                settle_later(store, &task, at, Some(format!("{error:#}"))).await
+            }
+        }
+    })
+    .await;
     if let Err(error) = settled {
         tracing::warn!(
             service = store.service(),
@@ -173,32 +223,42 @@ async fn perform<W: Work>(store: &Store, worker: &W, task: Task) {
     }
 }
 
-/// Works, and keeps the lease meanwhile, so that a crash delays by little and slow work is not done twice.
-async fn while_renewing<T>(store: &Store, task: &Task, working: impl Future<Output = T>) -> T {
+/// Works, and keeps the lease meanwhile, so that a crash delays by little and slow work is not done twice. Leaves off when
+/// the lease is another's: as a crash would, at a point where work can be taken up again.
+async fn while_renewing<T>(store: &Store, task: &Task, working: impl Future<Output = T>) -> Option<T> {
     let mut working = std::pin::pin!(working);
     loop {
         tokio::select! {
-            outcome = &mut working => return outcome,
-            () = tokio::time::sleep(RENEW_EVERY) => {}
+            outcome = &mut working => return Some(outcome),
+            () = tokio::time::sleep(paced(RENEW_EVERY)) => {}
         }
-        let renewed = sqlx::query(
-            "UPDATE worklist SET leased_until = now() + make_interval(secs => $2) WHERE key = $1",
-        )
-        .bind(&task.key)
-        .bind(f64::from(LEASE_SECONDS))
-        .execute(store.pool())
+        let renewed = effect(Point::new(store.service(), "worklist", "renew"), &task.key, || {
+            sqlx::query(
+                "UPDATE worklist SET leased_until = now() + make_interval(secs => $3::double precision / 1000)
+                 WHERE key = $1 AND lease = $2",
+            )
+            .bind(&task.key)
+            .bind(task.lease)
+            .bind(lease_milliseconds())
+            .execute(store.pool())
+        })
         .await;
-        if let Err(error) = renewed {
-            tracing::warn!(service = store.service(), key = task.key, "failed to renew a lease: {error}");
+        match renewed {
+            Ok(renewed) if renewed.rows_affected() == 0 => return None,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(service = store.service(), key = task.key, "failed to renew a lease: {error}");
+            }
         }
     }
 }
 
 /// Gone, unless it was scheduled again meanwhile.
 async fn settle_done(store: &Store, task: &Task) -> Result<(), sqlx::Error> {
-    let gone = sqlx::query("DELETE FROM worklist WHERE key = $1 AND version = $2")
+    let gone = sqlx::query("DELETE FROM worklist WHERE key = $1 AND version = $2 AND lease = $3")
         .bind(&task.key)
         .bind(task.version)
+        .bind(task.lease)
         .execute(store.pool())
         .await?;
     if gone.rows_affected() == 0 { release(store, task).await } else { Ok(()) }
@@ -211,22 +271,25 @@ async fn settle_later(
     error: Option<String>,
 ) -> Result<(), sqlx::Error> {
     let moved = sqlx::query(
-        "UPDATE worklist SET leased_until = NULL, due_at = $3, error = $4,
-             attempts = CASE WHEN $4::text IS NULL THEN 0 ELSE attempts + 1 END
-         WHERE key = $1 AND version = $2",
+        "UPDATE worklist SET leased_until = NULL, due_at = now() + make_interval(secs => $4::double precision / 1000),
+             error = $5, attempts = CASE WHEN $5::text IS NULL THEN 0 ELSE attempts + 1 END
+         WHERE key = $1 AND version = $2 AND lease = $3",
     )
     .bind(&task.key)
     .bind(task.version)
-    .bind(to_database(at))
+    .bind(task.lease)
+    .bind(milliseconds_until(at))
     .bind(error)
     .execute(store.pool())
     .await?;
     if moved.rows_affected() == 0 { release(store, task).await } else { Ok(()) }
 }
 
+/// Scheduled again meanwhile: due at once for whoever comes first, unless another worker has it already.
 async fn release(store: &Store, task: &Task) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE worklist SET leased_until = NULL WHERE key = $1")
+    sqlx::query("UPDATE worklist SET leased_until = NULL WHERE key = $1 AND lease = $2")
         .bind(&task.key)
+        .bind(task.lease)
         .execute(store.pool())
         .await?;
     Ok(())

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use chassis::publish_event;
 use chassis::questions::ask;
+use chassis::{Point, effect, publish_event};
 use events::OrderTransition;
 use events::questions::{Archive, ArchiveAnswer};
 use jiff::Timestamp;
@@ -41,7 +41,9 @@ pub(crate) async fn archive(
         transitions: retold(situation, status),
         snapshot: snapshot(situation, status),
     };
-    let answer = ask(&world.nats, &question, Duration::from_secs(5))
+    let id = situation.id;
+    let point = |action| Point::new("operator", "archive", action);
+    let answer = effect(point("ask"), id, || ask(&world.nats, &question, Duration::from_secs(5)))
         .await
         .map_err(|error| Error::new("have the order archived", error))?;
     if let ArchiveAnswer::Incomplete(missing) = answer {
@@ -50,7 +52,7 @@ pub(crate) async fn archive(
     }
     let event = announce::archived(&announce::transition(situation, status))
         .map_err(|error| Error::new("write an event", Failed::Publish(error.into())))?;
-    publish_event(&world.jetstream, &event)
+    effect(point("announce"), id, || publish_event(&world.jetstream, &event))
         .await
         .map_err(|error| Error::new("announce the archiving", Failed::Publish(error)))?;
     let api: Api<Order> = Api::namespaced(world.kubernetes.clone(), &order.namespace().unwrap_or_default());
@@ -63,7 +65,8 @@ pub(crate) async fn archive(
             }),
             ..DeleteParams::background()
         };
-        world.patiently("delete the archived order", api.delete(&name, &parameters)).await?;
+        let deleting = effect(point("delete"), id, || api.delete(&name, &parameters));
+        world.patiently("delete the archived order", deleting).await?;
     }
     let others: Vec<&String> = order.finalizers().iter().filter(|one| *one != FINALIZER).collect();
     let mut patch = serde_json::json!({"metadata": {"finalizers": others, "uid": order.uid()}});
@@ -72,7 +75,7 @@ pub(crate) async fn archive(
         patch["metadata"]["resourceVersion"] = serde_json::json!(order.resource_version());
     }
     let (parameters, patch) = (PatchParams::default(), Patch::Merge(&patch));
-    let released = api.patch(&name, &parameters, &patch);
+    let released = effect(point("release"), id, || api.patch(&name, &parameters, &patch));
     match world.patiently("let the archived order go", released).await {
         Ok(_) => Ok(Outcome::Gone),
         Err(error) if error.status().is_some_and(|status| status.code == 404) => Ok(Outcome::Gone),

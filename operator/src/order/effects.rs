@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::publish_event;
+use chassis::{Point, effect, publish_event};
 use events::OrderTransition;
 use jiff::Timestamp;
 use kube::Resource;
@@ -90,7 +90,9 @@ pub(super) async fn tell_what_is_written(
 async fn tell(data: &OrderTransition, controller: &Controller) -> Result<(), Error> {
     let event =
         announce::event(data).map_err(|error| Error::new("write an event", Failed::Publish(error.into())))?;
-    publish_event(&controller.world.jetstream, &event)
+    let point = Point::new("operator", "Order", "announce");
+    let publish = || publish_event(&controller.world.jetstream, &event);
+    effect(point, &data.order_id, publish)
         .await
         .map_err(|error| Error::new("announce a transition", Failed::Publish(error)))?;
     let phase = data.phase.as_str();
@@ -110,8 +112,10 @@ async fn tell_people(order: &Order, tell: &Tell, controller: &Controller) {
         secondary: None,
     };
     let reference = order.object_ref(&());
-    match tokio::time::timeout(Duration::from_secs(5), controller.recorder.publish(&event, &reference)).await
-    {
+    let id = resources::order_id(order).unwrap_or_default();
+    let point = Point::new("operator", "Order", "tell");
+    let telling = effect(point, &id, || controller.recorder.publish(&event, &reference));
+    match tokio::time::timeout(Duration::from_secs(5), telling).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(reason, "failed to write a Kubernetes Event: {error}"),
         Err(_) => tracing::warn!(reason, "failed to write a Kubernetes Event: no answer within 5 s"),
@@ -165,11 +169,9 @@ async fn add_finalizer(order: &Order, controller: &Controller) -> Result<Order, 
         "metadata": {"finalizers": finalizers, "resourceVersion": order.metadata.resource_version}
     });
     let name = order.name_any();
-    controller
-        .world
-        .patiently(
-            "add the finalizer to the order",
-            api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)),
-        )
-        .await
+    let id = resources::order_id(order).unwrap_or_default();
+    let (parameters, patch) = (PatchParams::default(), Patch::Merge(&patch));
+    let point = Point::new("operator", "Order", "finalizer");
+    let adding = effect(point, &id, || api.patch(&name, &parameters, &patch));
+    controller.world.patiently("add the finalizer to the order", adding).await
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::questions::{AskError, ask};
+use chassis::{Point, clock, effect};
 use events::TraceParent;
 use events::questions::{CheckCustomer, Quote, RecallName};
 use jiff::Timestamp;
@@ -98,7 +99,7 @@ async fn drive(order: &Arc<Order>, uid: &str, id: &str, controller: &Controller)
     let children = world.children(order, id, &recollection.direct);
     let status = recollection.newest(order.status.as_ref());
     // Times in resources carry microseconds: what is decided is what is read back.
-    let now = Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let now = Timestamp::from_microsecond(clock::now().as_microsecond()).unwrap_or(Timestamp::UNIX_EPOCH);
     let mut situation = Situation {
         order,
         id,
@@ -228,12 +229,11 @@ async fn write(order: &Order, status: &OrderStatus, world: &World) -> Result<Ord
     let api: Api<Order> = Api::namespaced(world.kubernetes.clone(), &order.namespace().unwrap_or_default());
     let mut desired = order.clone();
     desired.status = Some(status.clone());
-    world
-        .patiently(
-            "write the status of the order",
-            api.replace_status(&name, &PostParams::default(), &desired),
-        )
-        .await
+    let parameters = PostParams::default();
+    let id = resources::order_id(order).unwrap_or_default();
+    let point = Point::new("operator", "Order", "status");
+    let writing = effect(point, &id, || api.replace_status(&name, &parameters, &desired));
+    world.patiently("write the status of the order", writing).await
 }
 
 async fn ask_quotation(

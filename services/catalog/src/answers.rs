@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use chassis::Store;
 use chassis::questions::Answerer;
 use events::questions::{ImportAnswer, ImportArticles, Quote, QuoteAnswer, Reply};
-use jiff::Timestamp;
 
 use crate::quote::{fault_of_question, quote};
 use crate::staging::{ImportError, import_in_tx};
@@ -43,7 +42,7 @@ impl Catalog {
     /// When the part can never be taken, or the database fails; nothing is changed then.
     pub async fn import(&self, part: &ImportArticles) -> Result<ImportAnswer, ImportError> {
         let mut transaction = self.store.begin().await?;
-        let answer = import_in_tx(&mut transaction, part, Timestamp::now()).await?;
+        let answer = import_in_tx(&mut transaction, part, chassis::clock::now()).await?;
         transaction.commit().await?;
         Ok(answer)
     }

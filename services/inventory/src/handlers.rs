@@ -24,7 +24,7 @@ pub struct Commands;
 #[async_trait]
 impl Handler for Commands {
     async fn handle(&self, message: &Message, transaction: &mut Transaction) -> Result<(), HandleError> {
-        apply_in_tx(transaction, &message.command()?, Timestamp::now()).await.map(|_| ())
+        apply_in_tx(transaction, &message.command()?, chassis::clock::now()).await.map(|_| ())
     }
 
     async fn repeat(&self, message: &Message, transaction: &mut Transaction) -> Result<(), HandleError> {
@@ -47,7 +47,7 @@ impl Handler for ShippedOrders {
         let shipped: OrderTransition = event
             .data()
             .map_err(|error| HandleError::Malformed(format!("{:#}", anyhow::Error::from(error))))?;
-        ship_in_tx(transaction, &shipped.order_id, Timestamp::now()).await
+        ship_in_tx(transaction, &shipped.order_id, chassis::clock::now()).await
     }
 }
 

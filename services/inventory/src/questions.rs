@@ -6,7 +6,6 @@ use chassis::{HandleError, Store, Transaction};
 use events::questions::{CountStock, ImportAnswer, ReadStock, ReadStockAnswer, Reply};
 use events::{Command, TraceParent};
 use futures::future::BoxFuture;
-use jiff::Timestamp;
 use resources::{StockReservationSpec, StockReservationStatus};
 use tracing::Instrument;
 
@@ -30,8 +29,9 @@ impl Answerer<Command<StockReservationSpec>, StockReservationStatus> for Questio
     async fn answer(&self, question: Command<StockReservationSpec>) -> Reply<StockReservationStatus> {
         let trace = TraceParent::of_order(&question.order_id);
         let span = tracing::info_span!("apply", order = question.order_id, trace_id = trace.trace_id());
-        let answered = self
-            .in_transaction(&question, |tx, question| Box::pin(apply_in_tx(tx, question, Timestamp::now())));
+        let answered = self.in_transaction(&question, |tx, question| {
+            Box::pin(apply_in_tx(tx, question, chassis::clock::now()))
+        });
         reply(answered.instrument(span).await)
     }
 }
@@ -40,8 +40,9 @@ impl Answerer<Command<StockReservationSpec>, StockReservationStatus> for Questio
 impl Answerer<CountStock, ImportAnswer> for Questions {
     async fn answer(&self, question: CountStock) -> Reply<ImportAnswer> {
         let span = tracing::info_span!("count", import_id = question.import_id, part = question.part);
-        let answered = self
-            .in_transaction(&question, |tx, question| Box::pin(count_in_tx(tx, question, Timestamp::now())));
+        let answered = self.in_transaction(&question, |tx, question| {
+            Box::pin(count_in_tx(tx, question, chassis::clock::now()))
+        });
         reply(answered.instrument(span).await)
     }
 }
@@ -52,7 +53,7 @@ impl Answerer<ReadStock, ReadStockAnswer> for Questions {
         let ReadStock { skus, after } = question;
         // One more than a page tells whether there are more.
         let limit = i64::try_from(PAGE).unwrap_or(i64::MAX).saturating_add(1);
-        match levels::page(self.store.pool(), &skus, after.as_deref(), limit, Timestamp::now()).await {
+        match levels::page(self.store.pool(), &skus, after.as_deref(), limit, chassis::clock::now()).await {
             Ok(mut levels) => {
                 let more = levels.len() > PAGE;
                 levels.truncate(PAGE);

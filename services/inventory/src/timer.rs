@@ -23,7 +23,7 @@ impl Work for ExpiryTimer {
     async fn perform(&self, order_id: &str, _failures: u32) -> anyhow::Result<Next> {
         let trace = TraceParent::of_order(order_id);
         let span = tracing::info_span!("expiry", order = order_id, trace_id = trace.trace_id());
-        self.expire(order_id, Timestamp::now()).instrument(span).await
+        self.expire(order_id, chassis::clock::now()).instrument(span).await
     }
 }
 
@@ -31,6 +31,7 @@ impl ExpiryTimer {
     async fn expire(&self, order_id: &str, now: Timestamp) -> anyhow::Result<Next> {
         let failed = || format!("failed to expire the hold of order {order_id}");
         let mut transaction = self.store.begin().await.with_context(failed)?;
+        transaction.about("expiry", order_id);
         let reservation = expire_in_tx(&mut transaction, order_id, now).await.with_context(failed)?;
         transaction.commit().await.with_context(failed)?;
         // A hold that was prolonged, or the database's clock being ahead of ours.

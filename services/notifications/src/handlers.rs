@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use chassis::{HandleError, Handler, Message, Transaction};
 use events::{Entity, Event, OrderTransition};
-use jiff::Timestamp;
 
 use crate::compose::{ComposeError, Template, compose};
 use crate::settings::Shop;
@@ -38,7 +37,7 @@ impl Notify {
             store::contact_in_tx(transaction, &event.attributes.subject).await?
         };
         if let Some(mail) = compose(&event, known.as_ref(), &self.shop).map_err(refusal)? {
-            store::accept_in_tx(transaction, &event, &mail, Timestamp::now()).await?;
+            store::accept_in_tx(transaction, &event, &mail, chassis::clock::now()).await?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
+use chassis::{LostAnswer, Point};
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
@@ -36,6 +37,12 @@ pub enum SendError {
     /// No try will work.
     #[error("{0}")]
     ForGood(String),
+}
+
+impl LostAnswer for SendError {
+    fn lost(point: Point) -> Self {
+        Self::ForNow(format!("the answer at {point} was lost"))
+    }
 }
 
 /// Sends by SMTP, over a few connections that are kept open.

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use async_nats::jetstream;
 use async_trait::async_trait;
 use chassis::worklist::{Next, Work};
-use chassis::{Backoff, Store, bury_event};
+use chassis::{Backoff, Point, Store, bury_event, effect};
 use events::{Event, TraceParent};
 use jiff::{SignedDuration, Timestamp};
 use tracing::Instrument;
@@ -76,8 +76,9 @@ impl<S: Sender, D: DeadLetters> SendMail<S, D> {
 
     async fn send(&self, message: Outgoing) -> anyhow::Result<Next> {
         let id = message.event.attributes.id.as_str();
-        let sent = self.sender.send(&message).await;
-        let now = Timestamp::now();
+        let point = |object, action| Point::new("notifications", object, action);
+        let sent = effect(point("mail", "send"), id, || self.sender.send(&message)).await;
+        let now = chassis::clock::now();
         let label = match &sent {
             Ok(()) => "sent",
             Err(SendError::ForNow(_)) => "refused for now",
@@ -85,9 +86,9 @@ impl<S: Sender, D: DeadLetters> SendMail<S, D> {
         };
         metrics::counter!("supercargo_notifications_sendings_total", "outcome" => label).increment(1);
         let Err(error) = sent else {
-            store::mark_sent(&self.store, id, now).await.with_context(|| {
-                format!("failed to note that the mail about {id} was sent; it may be sent again")
-            })?;
+            effect(point("mail", "note"), id, || store::mark_sent(&self.store, id, now)).await.with_context(
+                || format!("failed to note that the mail about {id} was sent; it may be sent again"),
+            )?;
             tracing::info!(event = id, "mail sent");
             return Ok(Next::Done);
         };
@@ -98,7 +99,8 @@ impl<S: Sender, D: DeadLetters> SendMail<S, D> {
                     tries = message.tries + 1,
                     "mail not sent, next try in {wait:?}: {error}"
                 );
-                store::mark_tried(&self.store, id, &error.to_string())
+                let text = error.to_string();
+                effect(point("mail", "note"), id, || store::mark_tried(&self.store, id, &text))
                     .await
                     .with_context(|| format!("failed to note that the mail about {id} was not sent"))?;
                 let wait = BACKOFF.jittered(message.tries.saturating_add(1));
@@ -106,11 +108,12 @@ impl<S: Sender, D: DeadLetters> SendMail<S, D> {
             }
             Then::GiveUp(why) => {
                 tracing::error!(event = id, "mail cannot be sent, goes to the dead letters: {why}");
-                self.dead_letters
-                    .bury(&message.event, &why, message.tries.saturating_add(1))
+                let tries = message.tries.saturating_add(1);
+                let bury = || self.dead_letters.bury(&message.event, &why, tries);
+                effect(point("mail", "bury"), id, bury)
                     .await
                     .with_context(|| format!("failed to keep the dead letter about {id}"))?;
-                store::mark_failed(&self.store, id, &why, now)
+                effect(point("mail", "note"), id, || store::mark_failed(&self.store, id, &why, now))
                     .await
                     .with_context(|| format!("failed to note that the mail about {id} cannot be sent"))?;
                 Ok(Next::Done)

@@ -18,7 +18,7 @@ const OVERDUE: SignedDuration = SignedDuration::from_secs(30);
 pub(crate) async fn watch(platform: Platform, orders: Store) -> anyhow::Result<()> {
     let mut known = 0;
     while !platform.stop.is_cancelled() {
-        let before = Timestamp::now().checked_sub(OVERDUE).unwrap_or(Timestamp::MIN);
+        let before = chassis::clock::now().checked_sub(OVERDUE).unwrap_or(Timestamp::MIN);
         match store::orders_with_gaps(orders.pool(), before).await {
             Ok((count, some)) => {
                 metrics::gauge!("supercargo_orders_with_gaps")

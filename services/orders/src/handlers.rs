@@ -17,7 +17,7 @@ pub struct RecordEvents;
 impl Handler for RecordEvents {
     async fn handle(&self, message: &Message, transaction: &mut Transaction) -> Result<(), HandleError> {
         let record = Record::read(message).map_err(|error| HandleError::Malformed(chain(&error)))?;
-        record_in_tx(transaction, &record, Timestamp::now()).await?;
+        record_in_tx(transaction, &record, chassis::clock::now()).await?;
         Ok(())
     }
 }

@@ -7,7 +7,6 @@ use chassis::{Store, Transaction};
 use events::questions::{
     Archive, ArchiveAnswer, ReadHistory, ReadHistoryAnswer, RecallName, RecallNameAnswer, Reply,
 };
-use jiff::Timestamp;
 
 use crate::archive::{self, MoneyView};
 use crate::handlers::{chain, record_in_tx};
@@ -35,8 +34,9 @@ impl Librarian {
         let Archive { order_id, namespace, name, phase, sequence, transitions: _, snapshot } = question;
         let order =
             OrderName { order_id: order_id.clone(), namespace: namespace.clone(), name: name.clone() };
-        let now = Timestamp::now();
+        let now = chassis::clock::now();
         let mut transaction = self.store.begin().await.context("failed to begin")?;
+        transaction.about("archive", order_id);
         let first_seen = records.iter().map(|record| record.at).min().unwrap_or(now);
         store::lock_order_in_tx(&mut transaction, &order, first_seen)
             .await
@@ -217,6 +217,7 @@ fn fitting(mut answer: ReadHistoryAnswer, largest: usize) -> ReadHistoryAnswer {
 #[cfg(test)]
 mod tests {
     use events::questions::HistoryEvent;
+    use jiff::Timestamp;
     use resources::OrderPhase;
     use serde_json::json;
 

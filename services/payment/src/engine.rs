@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::Store;
 use chassis::worklist::{Next, Work};
+use chassis::{Point, Store, effect};
 use events::TraceParent;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -53,25 +53,28 @@ impl Engine {
         let read = store::read(&mut connection, order_id).await.context("failed to read the payment")?;
         drop(connection);
         let Some(mut payment) = read else { return Ok(Next::Done) };
-        let started = Instant::now();
+        let started = chassis::clock::instant();
         for _ in 0..CALLS_AT_ONCE {
-            let over = self.stop.is_cancelled() || started.elapsed() > TURN;
-            let act = match next_step(&payment, Timestamp::now()) {
+            let over = self.stop.is_cancelled()
+                || chassis::clock::instant().saturating_duration_since(started) > TURN;
+            let act = match next_step(&payment, chassis::clock::now()) {
                 Step::Nothing => return Ok(Next::Done),
                 Step::WaitUntil(at) => return Ok(Next::At(jittered(at))),
-                Step::Do(_) if over => return Ok(Next::At(Timestamp::now())),
+                Step::Do(_) if over => return Ok(Next::At(chassis::clock::now())),
                 Step::Do(act) => act,
             };
             let Some(attempt) = payment.attempt(act.attempt) else { return Ok(Next::Done) };
             let observation = self.ask(&payment, attempt, act.call).await;
             payment = self.keep(&payment, attempt, act, observation).await?;
         }
-        Ok(Next::At(Timestamp::now()))
+        Ok(Next::At(chassis::clock::now()))
     }
 
     async fn ask(&self, payment: &Payment, attempt: &Attempt, call: Call) -> Observation {
         let started = Instant::now();
-        let observation = self.call(payment, attempt, call).await.unwrap_or_else(Observation::from);
+        let point = Point::new("payment", "provider", call.as_str());
+        let calling = effect(point, &payment.order_id, || self.call(payment, attempt, call));
+        let observation = calling.await.unwrap_or_else(Observation::from);
         let outcome = match &observation {
             Observation::Intent(_)
             | Observation::Found(_)
@@ -145,8 +148,9 @@ impl Engine {
         act: Act,
         observation: Observation,
     ) -> anyhow::Result<Payment> {
-        let now = Timestamp::now();
+        let now = chassis::clock::now();
         let mut tx = self.store.begin().await.context("failed to begin")?;
+        tx.about("answer", &asked.order_id);
         let before = store::lock_in_tx(&mut tx, &asked.order_id)
             .await
             .context("failed to read the payment")?
@@ -170,7 +174,7 @@ impl Engine {
 
 /// A little later than `at`, up to an eighth of the wait, so that many do not come as one.
 fn jittered(at: Timestamp) -> Timestamp {
-    let now = Timestamp::now();
+    let now = chassis::clock::now();
     let wait = if at > now { at.duration_since(now).unsigned_abs() } else { Duration::ZERO };
     let thousandths = now.subsec_nanosecond().unsigned_abs() % 1000;
     at.checked_add(wait / 8000 * thousandths).unwrap_or(at)

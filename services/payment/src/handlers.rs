@@ -15,11 +15,11 @@ pub struct Commands;
 #[async_trait]
 impl Handler for Commands {
     async fn handle(&self, message: &Message, transaction: &mut Transaction) -> Result<(), HandleError> {
-        take_in_tx(transaction, &message.command()?, Timestamp::now()).await.map(|_| ())
+        take_in_tx(transaction, &message.command()?, chassis::clock::now()).await.map(|_| ())
     }
 
     async fn repeat(&self, message: &Message, transaction: &mut Transaction) -> Result<(), HandleError> {
-        take_in_tx(transaction, &message.command()?, Timestamp::now()).await.map(|_| ())
+        take_in_tx(transaction, &message.command()?, chassis::clock::now()).await.map(|_| ())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is asked of a payment provider, whoever it is.
 
 use async_trait::async_trait;
+use chassis::{LostAnswer, Point};
 use money::Money;
 
 use crate::machine::{CaptureMode, Refusal};
@@ -157,6 +158,12 @@ pub enum ProviderError {
     /// No answer: the call may have been executed, or may yet be.
     #[error("no answer: {0}")]
     Unknown(String),
+}
+
+impl LostAnswer for ProviderError {
+    fn lost(point: Point) -> Self {
+        Self::Unknown(format!("the answer at {point} was lost"))
+    }
 }
 
 impl ProviderError {

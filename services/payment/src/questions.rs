@@ -5,7 +5,6 @@ use chassis::questions::Answerer;
 use chassis::{HandleError, Store};
 use events::Command;
 use events::questions::Reply;
-use jiff::Timestamp;
 use resources::{PaymentSpec, PaymentStatus};
 
 use crate::handlers;
@@ -24,7 +23,8 @@ impl ApplyPayment {
 
     async fn apply(&self, command: &Command<PaymentSpec>) -> Result<PaymentStatus, HandleError> {
         let mut tx = self.store.begin().await?;
-        let status = handlers::take_in_tx(&mut tx, command, Timestamp::now()).await?;
+        tx.about("apply", &command.order_id);
+        let status = handlers::take_in_tx(&mut tx, command, chassis::clock::now()).await?;
         tx.commit().await?;
         Ok(status)
     }

@@ -58,7 +58,7 @@ async fn receive(
             return refuse(rejection.status(), "The body cannot be read", &rejection.body_text());
         }
     };
-    let now = Timestamp::now();
+    let now = chassis::clock::now();
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     if let Err(error) = verify(&webhooks.secret, signature, &body, now) {
         return refuse(StatusCode::BAD_REQUEST, "The webhook is not believed", &error.to_string());
@@ -115,6 +115,7 @@ async fn take(store: &Store, event: &WebhookEvent, now: Timestamp) -> Result<Out
                     kind = event.kind,
                     "the provider has news"
                 );
+                tx.about("webhook", &found.order_id);
                 store::ask_in_tx(&mut tx, &found.order_id, found.attempt, &event.id, now).await?;
             }
             if news { Outcome::Taken } else { Outcome::NoNews }

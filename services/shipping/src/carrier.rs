@@ -1,6 +1,7 @@
 //! What shipping needs of a carrier, whichever it is.
 
 use async_trait::async_trait;
+use chassis::{LostAnswer, Point};
 use jiff::Timestamp;
 use resources::{Address, Item, ShippingService};
 
@@ -98,6 +99,12 @@ pub enum Cancellation {
         /// The carrier's words.
         message: String,
     },
+}
+
+impl LostAnswer for CarrierError {
+    fn lost(point: Point) -> Self {
+        Self::Lost { call: "a call", source: anyhow::Error::lost(point) }
+    }
 }
 
 /// Why a carrier did not do what it was asked.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::Store;
 use chassis::worklist::{Next, Work};
+use chassis::{Point, Store, effect};
 use events::TraceParent;
 use jiff::Timestamp;
 use tracing::Instrument;
@@ -46,6 +46,7 @@ impl Engine {
     /// Decides the next step of an order, and writes down that a booking call begins.
     async fn decide(&self, order_id: &str, now: Timestamp) -> anyhow::Result<Option<(Parcel, Step)>> {
         let mut transaction = self.store.begin().await.context("failed to begin")?;
+        transaction.about("booking", order_id);
         let Some(mut parcel) = store::load_in_tx(&mut transaction, order_id).await? else {
             return Ok(None);
         };
@@ -60,8 +61,11 @@ impl Engine {
 
     async fn take(&self, parcel: &Parcel, step: Step) -> anyhow::Result<Outcome> {
         let label = || parcel.booking.label.as_ref().context("the parcel has no label");
+        let (carrier, order) = (&self.carrier, parcel.order_id.as_str());
+        let point = |call| Point::new("shipping", "carrier", call);
+        let (request, reference) = (parcel.booking_request(), parcel.reference());
         Ok(match step {
-            Step::Book => match self.carrier.book(&parcel.booking_request()).await {
+            Step::Book => match effect(point("book"), order, || carrier.book(&request)).await {
                 Ok(booked) => (Some(Observation::Booked(booked)), None),
                 Err(CarrierError::Refused { reason, message }) => {
                     (Some(Observation::BookingRefused { reason: reason.to_owned(), message }), None)
@@ -73,24 +77,30 @@ impl Engine {
                     (Some(Observation::BookingFailed { ended: false }), Some(error))
                 }
             },
-            Step::LookUp => match self.carrier.find(&parcel.reference()).await {
+            Step::LookUp => match effect(point("find"), order, || carrier.find(&reference)).await {
                 Ok(Some(booked)) => (Some(Observation::Booked(booked)), None),
                 Ok(None) => (Some(Observation::NotFound), None),
                 Err(error) => (None, Some(error)),
             },
-            Step::Cancel => match self.carrier.cancel(&label()?.shipment_id).await {
-                Ok(Cancellation::Voided) => (Some(Observation::Voided), None),
-                Ok(Cancellation::Refused { message }) => {
-                    // Without an answer the parcel is tracked later.
-                    let tracker = self.carrier.track(&label()?.tracking_number).await.ok();
-                    (Some(Observation::CancelRefused { message, tracker }), None)
+            Step::Cancel => {
+                let shipment = &label()?.shipment_id;
+                match effect(point("cancel"), order, || carrier.cancel(shipment)).await {
+                    Ok(Cancellation::Voided) => (Some(Observation::Voided), None),
+                    Ok(Cancellation::Refused { message }) => {
+                        // Without an answer the parcel is tracked later.
+                        let tracker = carrier.track(&label()?.tracking_number).await.ok();
+                        (Some(Observation::CancelRefused { message, tracker }), None)
+                    }
+                    Err(error) => (None, Some(error)),
                 }
-                Err(error) => (None, Some(error)),
-            },
-            Step::Track => match self.carrier.track(&label()?.tracking_number).await {
-                Ok(tracker) => (Some(Observation::Tracked(tracker)), None),
-                Err(error) => (None, Some(error)),
-            },
+            }
+            Step::Track => {
+                let number = &label()?.tracking_number;
+                match effect(point("track"), order, || carrier.track(number)).await {
+                    Ok(tracker) => (Some(Observation::Tracked(tracker)), None),
+                    Err(error) => (None, Some(error)),
+                }
+            }
             Step::WaitUntil(_) | Step::Nothing => (None, None),
         })
     }
@@ -98,10 +108,11 @@ impl Engine {
     /// Stores what was observed, with what is to be told of it; answers what is to be done next.
     async fn record(&self, order_id: &str, asked: Asked, observation: &Observation) -> anyhow::Result<Step> {
         let mut transaction = self.store.begin().await.context("failed to begin")?;
+        transaction.about("answer", order_id);
         let known = store::load_in_tx(&mut transaction, order_id)
             .await?
             .with_context(|| format!("the parcel of order {order_id} is gone"))?;
-        let now = Timestamp::now();
+        let now = chassis::clock::now();
         let advance = apply(&known, asked, observation, &self.policy, now);
         if asked.attempt != known.attempt {
             tracing::error!(
@@ -130,7 +141,7 @@ impl Engine {
 
     async fn carry_on(&self, order_id: &str, failures: u32) -> anyhow::Result<Next> {
         for _ in 0..STEPS {
-            let now = to_microseconds(Timestamp::now());
+            let now = to_microseconds(chassis::clock::now());
             let Some((parcel, step)) = self.decide(order_id, now).await? else {
                 return Ok(Next::Done);
             };
@@ -154,7 +165,7 @@ impl Engine {
                 return Ok(next);
             }
         }
-        Ok(Next::At(Timestamp::now()))
+        Ok(Next::At(chassis::clock::now()))
     }
 }
 

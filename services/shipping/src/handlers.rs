@@ -18,14 +18,14 @@ pub struct Commands;
 impl Handler for Commands {
     async fn handle(&self, message: &Message, transaction: &mut Transaction) -> Result<(), HandleError> {
         let command = message.command::<ShipmentSpec>()?;
-        let parcel = take_in_tx(transaction, &command, Timestamp::now()).await?;
+        let parcel = take_in_tx(transaction, &command, chassis::clock::now()).await?;
         // What is not answered yet is reported with its outcome.
         if parcel.is_answered() { publisher::report_in_tx(transaction, &parcel).await } else { Ok(()) }
     }
 
     async fn repeat(&self, message: &Message, transaction: &mut Transaction) -> Result<(), HandleError> {
         let command = message.command::<ShipmentSpec>()?;
-        let parcel = take_in_tx(transaction, &command, Timestamp::now()).await?;
+        let parcel = take_in_tx(transaction, &command, chassis::clock::now()).await?;
         if parcel.has_something_to_say() {
             publisher::report_in_tx(transaction, &parcel).await
         } else {

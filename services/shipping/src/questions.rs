@@ -5,7 +5,6 @@ use chassis::questions::Answerer;
 use chassis::{HandleError, Store};
 use events::Command;
 use events::questions::Reply;
-use jiff::Timestamp;
 use resources::{ShipmentSpec, ShipmentStatus};
 use tracing::Instrument;
 
@@ -26,7 +25,8 @@ impl Apply {
 
     async fn apply(&self, command: &Command<ShipmentSpec>) -> Result<ShipmentStatus, HandleError> {
         let mut transaction = self.store.begin().await?;
-        let status = apply_in_tx(&mut transaction, command, Timestamp::now()).await?;
+        transaction.about("apply", &command.order_id);
+        let status = apply_in_tx(&mut transaction, command, chassis::clock::now()).await?;
         transaction.commit().await?;
         Ok(status)
     }

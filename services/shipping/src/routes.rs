@@ -69,7 +69,7 @@ struct WebhookEvent {
 }
 
 async fn receive(State(hooks): State<Arc<Hooks>>, headers: HeaderMap, body: Bytes) -> Response {
-    let outcome = take(&hooks, &headers, &body, Timestamp::now()).await;
+    let outcome = take(&hooks, &headers, &body, chassis::clock::now()).await;
     let label = match &outcome {
         Ok(label) => *label,
         Err(WebhookError::Signature(_)) => "unsigned",
@@ -109,6 +109,7 @@ async fn take(
     };
     let tracker = shape.tracker();
     let hinted = store::hint_in_tx(&mut transaction, order_id, attempt, tracker.details.last(), now).await?;
+    transaction.about("webhook", order_id);
     if hinted {
         transaction.schedule(order_id, now).await?;
     }
