@@ -7,14 +7,21 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use resources::{HistoryEntry, OrderStatus, Payment, Shipment, StockReservation};
 
 use super::plan::Transition;
 
+/// How long the events of an order that was let go may lag behind.
+const ECHO: SignedDuration = SignedDuration::from_mins(2);
+
 /// The memory of one leader.
 #[derive(Default)]
-pub(crate) struct Memory(Mutex<HashMap<String, Recollection>>);
+pub(crate) struct Memory {
+    orders: Mutex<HashMap<String, Recollection>>,
+    /// Orders that were let go, and when: the event of their deletion comes before that of their end, and asks for nothing.
+    released: Mutex<HashMap<String, Timestamp>>,
+}
 
 /// What is remembered of one order.
 #[derive(Clone, Default)]
@@ -45,19 +52,34 @@ pub(crate) struct DirectAnswers {
 
 impl Memory {
     pub(crate) fn recall(&self, uid: &str) -> Recollection {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned().unwrap_or_default()
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned().unwrap_or_default()
     }
 
     pub(crate) fn keep(&self, uid: &str, recollection: Recollection) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned(), recollection);
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned(), recollection);
     }
 
     pub(crate) fn change(&self, uid: &str, change: impl FnOnce(&mut Recollection)) {
-        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(uid.to_owned()).or_default());
+        change(self.orders.lock().unwrap_or_else(PoisonError::into_inner).entry(uid.to_owned()).or_default());
+    }
+
+    /// Notes that the order is archived and its finalizer gone.
+    pub(crate) fn release(&self, uid: &str, now: Timestamp) {
+        self.forget(uid);
+        let mut released = self.released.lock().unwrap_or_else(PoisonError::into_inner);
+        if released.len() == released.capacity() {
+            released.retain(|_, at| now.duration_since(*at) < ECHO);
+        }
+        released.insert(uid.to_owned(), now);
+    }
+
+    /// True of an order that was let go a moment ago.
+    pub(crate) fn is_released(&self, uid: &str) -> bool {
+        self.released.lock().unwrap_or_else(PoisonError::into_inner).contains_key(uid)
     }
 
     pub(crate) fn forget(&self, uid: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
 }
 

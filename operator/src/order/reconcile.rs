@@ -88,6 +88,9 @@ async fn drive(order: &Arc<Order>, uid: &str, id: &str, controller: &Controller)
         // The cache has not seen our own write yet; its event wakes us.
         return Ok(Action::await_change());
     }
+    if controller.memory.is_released(uid) {
+        return Ok(Action::await_change());
+    }
     if order.metadata.deletion_timestamp.is_some()
         && !order.finalizers().iter().any(|f| f == resources::FINALIZER)
     {
@@ -149,7 +152,7 @@ async fn act(
     };
     let Plan { transitions, effects: _, mut status, urgency, look_again } = plan;
     if performed.gone {
-        controller.memory.forget(uid);
+        controller.memory.release(uid, situation.now);
         return Ok(Action::await_change());
     }
     recollection.direct = controller.memory.recall(uid).direct;

@@ -4,7 +4,7 @@ use resources::OrderPhase::*;
 use resources::{PaymentPhase, ReservationPhase, ShipmentPhase};
 
 use super::super::Urgency;
-use super::super::memory::Recollection;
+use super::super::memory::{Memory, Recollection};
 use super::builders::{Case, at, order, order_in};
 
 const PHASES: [resources::OrderPhase; 11] = [
@@ -167,4 +167,19 @@ fn an_event_is_told_once_the_resource_tells_its_transition_and_again_by_a_leader
     assert_eq!(numbers(&Recollection::default(), &written), [(1, false)]);
     written.announced_sequence = Some(1);
     assert_eq!(numbers(&Recollection::default(), &written), []);
+}
+
+#[test]
+fn an_order_that_was_let_go_is_left_alone_while_its_last_events_come_and_then_forgotten() {
+    let memory = Memory::default();
+    memory.keep("uid-1", Recollection { announced: 6, ..Recollection::default() });
+    memory.release("uid-1", at(0));
+    assert!(memory.is_released("uid-1"));
+    assert_eq!(memory.recall("uid-1").announced, 0);
+    // Room is made when it is needed.
+    for other in 0..1000 {
+        memory.release(&format!("other-{other}"), at(3600));
+    }
+    assert!(!memory.is_released("uid-1"));
+    assert!(memory.is_released("other-999"));
 }
