@@ -27,8 +27,10 @@ pub enum Command {
     Catalog(CatalogArguments),
     /// Show how much of each article is there: on hand, reserved and available.
     Stock(StockArguments),
-    /// Look into an order.
+    /// Look into an order, or repair it.
     Order(OrderArguments),
+    /// Look at messages that could not be handled; deliver them again, or drop them.
+    DeadLetters(DeadLetterArguments),
     /// Manage who may order.
     Accounts(AccountsArguments),
 }
@@ -104,6 +106,110 @@ pub enum OrderCommand {
         /// How the answer is written.
         #[arg(short, long, default_value = "table")]
         output: Output,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Ask again, at once, for what failed or is not answered: a refused refund under a key of its own, goods that left unpaid
+    /// by a new payment attempt, a waiting order's open commands. Never charges twice.
+    Retry(RepairArguments),
+    /// Say that what was wrong is put right: a Stuck order looks again at what the services say and goes on from there.
+    Resume(RepairArguments),
+    /// Count what an order is stuck with as settled by hand: nobody is asked for it any more, and the order goes on to its end.
+    Skip(SkipArguments),
+    /// Give back all the money that is kept for an order; goods that have left stay where they are.
+    Refund(RepairArguments),
+}
+
+#[derive(Args, Debug)]
+pub struct RepairArguments {
+    /// The order's name.
+    pub name: String,
+    /// Its namespace.
+    #[arg(short, long, default_value = "default")]
+    pub namespace: String,
+    /// Why, in words; kept on the order with your name.
+    #[arg(long)]
+    pub reason: Option<String>,
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+#[derive(Args, Debug)]
+pub struct SkipArguments {
+    /// The order's name.
+    pub name: String,
+    /// Its namespace.
+    #[arg(short, long, default_value = "default")]
+    pub namespace: String,
+    /// How it was settled, in words; kept on the order with your name.
+    #[arg(long)]
+    pub reason: String,
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+#[derive(Args, Debug)]
+pub struct DeadLetterArguments {
+    #[command(subcommand)]
+    pub command: DeadLetterCommand,
+}
+
+/// Which dead letters.
+#[derive(Args, Debug)]
+pub struct LetterFilter {
+    /// Those about this order, by name or order id.
+    #[arg(long, value_name = "NAME|ID")]
+    pub order: Option<String>,
+    /// The namespace of the order that is named.
+    #[arg(short, long, default_value = "default")]
+    pub namespace: String,
+    /// Those of this consumer, for example payment-commands.
+    #[arg(long)]
+    pub consumer: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum DeadLetterCommand {
+    /// List them, oldest first.
+    List {
+        #[command(flatten)]
+        filter: LetterFilter,
+        /// How the answer is written.
+        #[arg(short, long, default_value = "table")]
+        output: Output,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Show one with its error, headers and payload.
+    Show {
+        /// Its number, as listed.
+        id: u64,
+        /// How the answer is written.
+        #[arg(short, long, default_value = "table")]
+        output: Output,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Deliver them again to the consumer that could not handle them, each order's in their original order.
+    Redrive {
+        /// Their numbers, as listed.
+        ids: Vec<u64>,
+        /// All of them.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        filter: LetterFilter,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Remove them for good; who did so and why is kept.
+    Drop {
+        /// Their numbers, as listed.
+        #[arg(required = true)]
+        ids: Vec<u64>,
+        /// Why, in words.
+        #[arg(long)]
+        reason: String,
         #[command(flatten)]
         reach: Reach,
     },

@@ -45,6 +45,10 @@ pub(crate) trait Child:
     fn order_reference(spec: &Self::Spec) -> &OrderReference;
     /// True when the service has answered the present spec and nothing is left to ask.
     fn is_answered(&self) -> bool;
+    /// True when what is left to ask was refused for good, so that a person may settle it by hand.
+    fn is_refused(&self) -> bool {
+        false
+    }
 }
 
 /// What every kind of child answers alike: kube gives no trait for the spec and the status of a derived kind.
@@ -82,6 +86,9 @@ pub(crate) use child_accessors;
 const fn point<C: Child>(action: &'static str) -> Point {
     Point::new("operator", C::KIND, action)
 }
+
+/// How long a command waits that is among the dead letters already.
+const AFTER_DEATH: Duration = Duration::from_secs(3600);
 
 /// What became of a wish.
 pub(crate) enum Ensured {
@@ -253,35 +260,47 @@ pub(crate) async fn command<C: Child>(child: Arc<C>, commander: Arc<Commander>) 
             return Ok(Action::requeue(left));
         }
     }
-    let reference = C::order_reference(child.spec());
+    let id = C::order_reference(child.spec()).id.clone();
+    if child.is_refused() && commander.world.has_settled_money(&child.name_any(), &namespace, &id) {
+        // A person has said that nobody is to be asked any more: asked again later, it could be done twice.
+        return Ok(Action::requeue(AFTER_DEATH));
+    }
+    if let Some(Sent { at, .. }) = last
+        && commander.world.dead_letters.hold(&id, &uid, generation)
+        && clock::instant().saturating_duration_since(at) < AFTER_DEATH
+    {
+        // It would be one dead letter more each time: it waits for a person, who redrives it or retries.
+        return Ok(Action::requeue(backoff.maximum.min(AFTER_DEATH)));
+    }
+    let times = last.map_or(0, |sent| sent.times) + 1;
+    send(child.as_ref(), &commander.world).await?;
+    if times > 1 {
+        tracing::info!(kind = C::KIND, order = id, times, "not answered in time, sent again");
+        metrics::counter!("supercargo_commands_redriven_total", "kind" => C::KIND).increment(1);
+    }
+    commander.note(&uid, Some(Sent { generation, at: clock::instant(), times }));
+    Ok(Action::requeue(backoff.wait(times)))
+}
+
+/// Sends the child's wish once, under a fresh message id and the same business key.
+pub(crate) async fn send<C: Child>(child: &C, world: &World) -> Result<(), Error> {
     let command = Command {
-        order_id: reference.id.clone(),
-        namespace,
+        order_id: C::order_reference(child.spec()).id.clone(),
+        namespace: child.namespace().unwrap_or_default(),
         name: child.name_any(),
-        uid: Some(uid.clone()),
-        generation,
+        uid: child.uid(),
+        generation: child.meta().generation.unwrap_or_default(),
         sent_at: clock::now(),
         spec: child.spec().clone(),
     };
-    let times = last.map_or(0, |sent| sent.times) + 1;
     let trace = TraceParent::of_order(&command.order_id);
     let span =
         tracing::info_span!("command", kind = C::KIND, order = command.order_id, trace_id = trace.trace_id());
-    async {
-        let publish = || publish_command(&commander.world.jetstream, "operator", &command);
-        effect(point::<C>("command"), &command.order_id, publish)
-            .await
-            .map_err(|error| Error::new("send a command", Failed::Publish(error)))?;
-        if times > 1 {
-            tracing::info!(times, subject = command.subject(), "not answered in time, sent again");
-            metrics::counter!("supercargo_commands_redriven_total", "kind" => C::KIND).increment(1);
-        }
-        Ok(())
-    }
-    .instrument(span)
-    .await?;
-    commander.note(&uid, Some(Sent { generation, at: clock::instant(), times }));
-    Ok(Action::requeue(backoff.wait(times)))
+    let publish = || publish_command(&world.jetstream, "operator", &command);
+    effect(point::<C>("command"), &command.order_id, publish)
+        .instrument(span)
+        .await
+        .map_err(|error| Error::new("send a command", Failed::Publish(error)))
 }
 
 /// What follows a failure to send.

@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use crate::child::{Child, Commander, command, resend_after_error};
+use crate::dead_letters::{DeadLetters, follow};
 use crate::error::Error;
 use crate::order::{Controller, Memory, reconcile, requeue_after_error};
 use crate::world::World;
@@ -49,6 +50,8 @@ pub(crate) async fn run(platform: &chassis::Platform, scope: &Scope, stop: Cance
         kubernetes: client.clone(),
         nats: platform.nats.clone(),
         jetstream: platform.jetstream.clone(),
+        orders: orders.clone(),
+        dead_letters: DeadLetters::default(),
         reservations: reservations.clone(),
         payments: payments.clone(),
         shipments: shipments.clone(),
@@ -56,8 +59,11 @@ pub(crate) async fn run(platform: &chassis::Platform, scope: &Scope, stop: Cance
     });
     let commander = Arc::new(Commander::new(world.clone()));
     let reporter = Reporter { controller: "supercargo".into(), instance: Some(scope.instance.clone()) };
-    let controller =
-        Arc::new(Controller { world, memory: Memory::default(), recorder: Recorder::new(client, reporter) });
+    let controller = Arc::new(Controller {
+        world: world.clone(),
+        memory: Memory::default(),
+        recorder: Recorder::new(client, reporter),
+    });
     let ready = async {
         // Deciding on half-filled caches would take what exists for missing.
         let _ = tokio::join!(
@@ -70,13 +76,14 @@ pub(crate) async fn run(platform: &chassis::Platform, scope: &Scope, stop: Cance
     };
     let (shop_changed, shop_changes) = unbounded();
     tokio::join!(
+        follow(&world.jetstream, &world.dead_letters, &orders, &wake, &stop),
         follow_shops(shop_watch, platform.kubernetes.clone(), shop_changed, stop.clone()),
         drive_children(reservation_watch, reservations.clone(), &commander, &wake, scope, &stop),
         drive_children(payment_watch, payments.clone(), &commander, &wake, scope, &stop),
         drive_children(shipment_watch, shipments.clone(), &commander, &wake, scope, &stop),
         async {
             ready.await;
-            drive_orders(order_watch, orders, woken, shop_changes, controller, scope, &stop).await;
+            drive_orders(order_watch, orders.clone(), woken, shop_changes, controller, scope, &stop).await;
         },
     );
 }

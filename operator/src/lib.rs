@@ -9,6 +9,7 @@ mod announce;
 mod archive;
 mod child;
 mod controllers;
+mod dead_letters;
 mod error;
 mod leadership;
 pub mod order;

@@ -65,6 +65,12 @@ impl Policy {
         }
     }
 
+    /// How long a paid order may wait for its label.
+    #[must_use]
+    pub fn booking_deadline(&self) -> Duration {
+        self.deadlines.booking.into()
+    }
+
     /// How long an order may be in `phase` before it says what it waits for; `None` where it waits for no service.
     #[must_use]
     pub fn deadline(&self, phase: OrderPhase) -> Option<Duration> {

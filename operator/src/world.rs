@@ -8,9 +8,10 @@ use k8s_openapi::NamespaceResourceScope;
 use kube::api::Api;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
-use resources::{Order, Payment, Shipment, Shop, StockReservation};
+use resources::{Order, Payment, Settled, Shipment, Shop, StockReservation};
 
 use crate::child::Child;
+use crate::dead_letters::DeadLetters;
 use crate::error::{Error, Failed};
 use crate::order::{Children, DirectAnswers};
 use crate::policy::Policy;
@@ -23,6 +24,8 @@ pub(crate) struct World {
     pub(crate) kubernetes: kube::Client,
     pub(crate) nats: async_nats::Client,
     pub(crate) jetstream: jetstream::Context,
+    pub(crate) orders: Store<Order>,
+    pub(crate) dead_letters: DeadLetters,
     pub(crate) reservations: Store<StockReservation>,
     pub(crate) payments: Store<Payment>,
     pub(crate) shipments: Store<Shipment>,
@@ -34,6 +37,23 @@ impl World {
     pub(crate) fn policy(&self, namespace: &str) -> Policy {
         let shop = self.shops.get(&ObjectRef::new(SHOP).within(namespace));
         Policy::of(shop.as_deref())
+    }
+
+    /// True when a person has settled the money of the order of that name and id by hand.
+    pub(crate) fn has_settled_money(&self, name: &str, namespace: &str, id: &str) -> bool {
+        let order = self.orders.get(&ObjectRef::new(name).within(namespace));
+        let order = order.filter(|order| resources::order_id(order).as_deref() == Some(id));
+        let status = order.as_ref().and_then(|order| order.status.as_ref());
+        status.is_some_and(|status| status.settled_by_hand.contains(&Settled::Money))
+    }
+
+    /// The order as the API server has it, with its managed fields, which the cache does not keep.
+    pub(crate) async fn live_order(&self, order: &Order) -> Result<Option<Order>, Error> {
+        let api: Api<Order> =
+            Api::namespaced(self.kubernetes.clone(), &order.namespace().unwrap_or_default());
+        let name = order.name_any();
+        let live = self.patiently("read the order", api.get_opt(&name)).await?;
+        Ok(live.filter(|live| live.metadata.uid == order.metadata.uid))
     }
 
     /// The children of the order with that id: cached, or else answered directly by their service.

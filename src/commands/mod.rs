@@ -2,8 +2,11 @@
 
 mod accounts;
 mod catalog;
+mod cluster;
+mod dead_letters;
 mod generate;
 mod order;
+mod repair;
 mod stock;
 
 use std::time::Duration;
@@ -25,6 +28,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::Catalog(arguments) => catalog::run(arguments.command).await,
         Command::Stock(arguments) => stock::run(arguments).await,
         Command::Order(arguments) => order::run(arguments.command).await,
+        Command::DeadLetters(arguments) => dead_letters::run(arguments.command).await,
         Command::Accounts(arguments) => accounts::run(arguments.command).await,
     }
 }

@@ -4,9 +4,11 @@ use anyhow::Context as _;
 use chassis::questions::ask;
 use events::questions::{HistoryEvent, ReadHistory};
 
-use super::{PATIENCE, connect};
+use resources::RepairAction;
+
+use super::{PATIENCE, connect, repair};
 use crate::answer;
-use crate::cli::{OrderCommand, Output};
+use crate::cli::{OrderCommand, Output, RepairArguments, SkipArguments};
 
 pub async fn run(command: OrderCommand) -> anyhow::Result<()> {
     match command {
@@ -20,6 +22,13 @@ pub async fn run(command: OrderCommand) -> anyhow::Result<()> {
                 "no order named {name} is known in the namespace {namespace}: look at its name, or give -n NAMESPACE"
             );
             write(&history.events, output)
+        }
+        OrderCommand::Retry(arguments) => repair::run(RepairAction::Retry, arguments).await,
+        OrderCommand::Resume(arguments) => repair::run(RepairAction::Resume, arguments).await,
+        OrderCommand::Refund(arguments) => repair::run(RepairAction::Refund, arguments).await,
+        OrderCommand::Skip(SkipArguments { name, namespace, reason, reach }) => {
+            let arguments = RepairArguments { name, namespace, reason: Some(reason), reach };
+            repair::run(RepairAction::Skip, arguments).await
         }
     }
 }

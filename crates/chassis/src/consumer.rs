@@ -18,6 +18,7 @@ use tracing::Instrument;
 
 use crate::dead_letter::{Buried, bury};
 use crate::effect::paced;
+use crate::letters::REDRIVEN_FOR;
 use crate::platform::ensure_streams;
 use crate::{Backoff, Platform, Point, Store, Transaction, effect};
 
@@ -178,6 +179,17 @@ pub async fn consume<H: Handler>(
     Ok(())
 }
 
+/// A message that was not handled this time.
+struct Failure<'a> {
+    error: &'a HandleError,
+    /// Its business key.
+    id: &'a str,
+    /// How often it has failed for a reason of its own.
+    tries: i64,
+    /// How often it was delivered.
+    deliveries: i64,
+}
+
 struct Worker<H> {
     platform: Platform,
     store: Store,
@@ -248,6 +260,14 @@ impl<H: Handler> Worker<H> {
         let span =
             tracing::info_span!("message", consumer, subject = message.subject, order, trace_id = trace);
         async {
+            if self.is_for_another(&message) {
+                if let Err(error) = incoming.ack().await {
+                    tracing::warn!(
+                        "failed to acknowledge what is for another; it will be delivered again: {error}"
+                    );
+                }
+                return;
+            }
             let outcome = match &attributes {
                 // A panic is a failure of the message: it is tried again, then kept as a dead letter.
                 Ok(attributes) => AssertUnwindSafe(self.handle_once_or_more(&message, attributes))
@@ -261,7 +281,12 @@ impl<H: Handler> Worker<H> {
                 .increment(1);
             let acknowledged = match outcome {
                 Ok(()) => effect(self.point("ack"), &order, || incoming.ack()).await,
-                Err(error) => self.refuse(&incoming, &message, &order, &error, deliveries).await,
+                Err(error) => {
+                    let id = attributes.as_ref().map_or("", |attributes| attributes.id.as_str());
+                    let tries = self.tries(&error, id).await;
+                    let failure = Failure { error: &error, id, tries, deliveries };
+                    self.refuse(&incoming, &message, &order, failure).await
+                }
             };
             if let Err(error) = acknowledged {
                 tracing::warn!("failed to acknowledge; the message will be delivered again: {error}");
@@ -302,34 +327,60 @@ impl<H: Handler> Worker<H> {
         Ok(())
     }
 
+    /// True of a message that is delivered again for a service that could not handle it: this one could, or never had to.
+    fn is_for_another(&self, message: &Message) -> bool {
+        let redriven = message.headers.as_ref().and_then(|headers| headers.get(REDRIVEN_FOR));
+        redriven.is_some_and(|consumer| {
+            consumer.as_str().split('-').next().is_some_and(|service| service != self.store.service())
+        })
+    }
+
+    /// How often the message failed for a reason of its own. An outage does not count, however long it lasts.
+    async fn tries(&self, error: &HandleError, id: &str) -> i64 {
+        if error.is_outage() {
+            return 0;
+        }
+        match self.store.count_failure(self.subscription.consumer, id).await {
+            Ok(tries) => tries,
+            Err(error) => {
+                tracing::warn!("failed to count a failure, as if it had not happened: {error}");
+                0
+            }
+        }
+    }
+
     async fn refuse(
         &self,
         incoming: &jetstream::Message,
         message: &Message,
         order: &str,
-        error: &HandleError,
-        deliveries: i64,
+        failure: Failure<'_>,
     ) -> Result<(), async_nats::Error> {
-        let hopeless =
-            matches!(error, HandleError::Malformed(_)) || (!error.is_outage() && deliveries >= TRIES);
-        let wait = BACKOFF.jittered(u32::try_from(deliveries).unwrap_or(u32::MAX));
+        let Failure { error, id, tries, deliveries } = failure;
+        let hopeless = matches!(error, HandleError::Malformed(_)) || tries >= TRIES;
+        let wait = BACKOFF.jittered(u32::try_from(tries.max(deliveries.min(TRIES))).unwrap_or(u32::MAX));
         if !hopeless {
-            tracing::warn!(deliveries, "failed to handle, next try in {wait:?}: {error}");
+            tracing::warn!(tries, deliveries, "failed to handle, next try in {wait:?}: {error}");
             return effect(self.point("refuse"), order, || incoming.ack_with(AckKind::Nak(Some(wait)))).await;
         }
-        tracing::error!(deliveries, "cannot be handled, goes to the dead letters: {error}");
+        tracing::error!(tries, deliveries, "cannot be handled, goes to the dead letters: {error}");
         let letter = Buried {
             subject: &message.subject,
             headers: message.headers.as_ref(),
             payload: &message.payload,
             error: &error.to_string(),
-            deliveries,
+            deliveries: tries.max(1),
         };
         let Subscription { stream, consumer, .. } = &self.subscription;
         let jetstream = &self.platform.jetstream;
         let kept = effect(self.point("bury"), order, || bury(jetstream, stream, consumer, letter)).await;
         match kept {
-            Ok(()) => effect(self.point("end"), order, || incoming.ack_with(AckKind::Term)).await,
+            Ok(()) => {
+                if let Err(error) = self.store.forget_failures(consumer, id).await {
+                    tracing::warn!("failed to forget the failures of a dead letter: {error}");
+                }
+                effect(self.point("end"), order, || incoming.ack_with(AckKind::Term)).await
+            }
             Err(error) => {
                 tracing::warn!("failed to keep a dead letter, will retry: {error:#}");
                 effect(self.point("refuse"), order, || incoming.ack_with(AckKind::Nak(Some(wait)))).await

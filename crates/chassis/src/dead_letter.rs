@@ -6,6 +6,15 @@ use async_nats::jetstream;
 use bytes::Bytes;
 use events::{Event, streams};
 
+/// The subject that the message came by.
+pub(crate) const SUBJECT: &str = "Supercargo-Dead-Subject";
+/// Why it could not be handled.
+pub(crate) const ERROR: &str = "Supercargo-Dead-Error";
+/// How often it was tried.
+pub(crate) const DELIVERIES: &str = "Supercargo-Dead-Deliveries";
+/// What is added to a message's own headers.
+pub(crate) const MARKS: [&str; 3] = [SUBJECT, ERROR, DELIVERIES];
+
 /// Keeps an event whose effect failed for good after its message was acknowledged (a mail that no server takes), under
 /// `supercargo.dead.EVENTS.<consumer>`. Redriving it delivers the event again.
 ///
@@ -39,9 +48,9 @@ pub(crate) async fn bury(
 ) -> anyhow::Result<()> {
     let Buried { subject, headers, payload, error, deliveries } = original;
     let mut headers = headers.cloned().unwrap_or_else(HeaderMap::new);
-    headers.insert("Supercargo-Dead-Subject", subject);
-    headers.insert("Supercargo-Dead-Error", one_line(error).as_str());
-    headers.insert("Supercargo-Dead-Deliveries", deliveries.to_string().as_str());
+    headers.insert(SUBJECT, subject);
+    headers.insert(ERROR, one_line(error).as_str());
+    headers.insert(DELIVERIES, deliveries.to_string().as_str());
     // The same message may die again after it was redriven: each death is a letter of its own.
     headers.insert(async_nats::header::NATS_MESSAGE_ID, uuid::Uuid::new_v4().to_string().as_str());
     let to = format!("supercargo.dead.{stream}.{consumer}");

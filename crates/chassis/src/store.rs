@@ -120,6 +120,35 @@ impl Store {
         &self.pool
     }
 
+    /// Counts a failure of `message_id` at `consumer` for a reason of its own, over all replicas and restarts.
+    ///
+    /// # Errors
+    /// When the database does not answer: then nothing is counted.
+    pub(crate) async fn count_failure(&self, consumer: &str, message_id: &str) -> Result<i64, sqlx::Error> {
+        sqlx::query_scalar(
+            "INSERT INTO inbox_failures (consumer, message_id, failures) VALUES ($1, $2, 1)
+             ON CONFLICT (consumer, message_id)
+             DO UPDATE SET failures = inbox_failures.failures + 1, failed_at = now() RETURNING failures",
+        )
+        .bind(consumer)
+        .bind(message_id)
+        .fetch_one(&self.pool)
+        .await
+    }
+
+    /// Forgets the failures of a message that was given up: once it is redriven, they are counted anew.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(crate) async fn forget_failures(&self, consumer: &str, message_id: &str) -> Result<(), sqlx::Error> {
+        sqlx::query("DELETE FROM inbox_failures WHERE consumer = $1 AND message_id = $2")
+            .bind(consumer)
+            .bind(message_id)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     /// Begins a transaction; it is rolled back unless committed.
     ///
     /// # Errors

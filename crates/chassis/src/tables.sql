@@ -6,6 +6,14 @@ CREATE TABLE IF NOT EXISTS inbox (
 );
 CREATE INDEX IF NOT EXISTS inbox_by_age ON inbox (handled_at);
 
+CREATE TABLE IF NOT EXISTS inbox_failures (
+    consumer   text        NOT NULL,
+    message_id text        NOT NULL,
+    failures   bigint      NOT NULL,
+    failed_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (consumer, message_id)
+);
+
 CREATE TABLE IF NOT EXISTS outbox (
     id           bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind         text        NOT NULL CHECK (kind IN ('event', 'status')),

@@ -10,6 +10,7 @@ mod order;
 mod order_rules;
 mod payment;
 mod reference;
+mod repair;
 mod reservation;
 mod shipment;
 mod shop;
@@ -22,6 +23,9 @@ pub use order::{
 };
 pub use payment::{Payment, PaymentDesired, PaymentPhase, PaymentSpec, PaymentStatus};
 pub use reference::{Line, OrderReference, order_id};
+pub use repair::{
+    MoneyRepair, REPAIR_BY_ANNOTATION, REPAIR_REASON, REPAIRS, Repair, RepairAction, RepairOutcome, Settled,
+};
 pub use reservation::{
     ReservationDesired, ReservationPhase, Shortage, StockReservation, StockReservationSpec,
     StockReservationStatus,

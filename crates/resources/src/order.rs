@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use money::Money;
 use serde::{Deserialize, Serialize};
 
-use crate::{Line, order_rules as rules, text};
+use crate::{Line, MoneyRepair, Repair, Settled, order_rules as rules, text};
 
 /// What a shopper orders: articles, where they go, and how they are paid. The operator drives the order to its end and
 /// writes how far it has come to the status.
@@ -275,7 +275,7 @@ pub struct OrderStatus {
     #[schemars(length(max = 100))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["sku".into()]))]
     pub lines: Vec<Line>,
-    /// Accepted, StockReserved, Paid, Shipped and Finished.
+    /// Accepted, StockReserved, Paid, Shipped and Finished; DeadLettered once a message about the order could not be handled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -310,6 +310,20 @@ pub struct OrderStatus {
     /// Since when the timers of this phase run; absent while the order is suspended, when they stand still.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_since: Option<MicroTime>,
+    /// How long the timers of this phase had run when the order was suspended, in milliseconds; they go on from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_milliseconds: Option<i64>,
+    /// What people have asked of the order to repair it, newest last: the last of each kind, ten in all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub repairs: Vec<Repair>,
+    /// What counts as settled by hand: nobody waits for it or asks for it any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    pub settled_by_hand: Vec<Settled>,
+    /// What people have had done for the money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub money_repair: Option<MoneyRepair>,
     /// When the order was first placed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Time>,

@@ -54,6 +54,15 @@ pub struct PaymentSpec {
     pub attempt: u32,
     /// What the operator wants to come true.
     pub desired: PaymentDesired,
+    /// How often a person has had an undo asked for again that the provider had refused.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(min = 0, max = 100_000))]
+    pub undo_retry: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The ledger knows an attempt by its number: another amount or method is another attempt.

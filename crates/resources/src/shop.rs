@@ -153,6 +153,9 @@ pub struct Deadlines {
     /// From Reserved to Paid or AwaitingPayment.
     #[schemars(with = "String", regex(pattern = text::DURATION), length(max = 32))]
     pub reserved: Duration,
+    /// From Paid to a label.
+    #[schemars(with = "String", regex(pattern = text::DURATION), length(max = 32))]
+    pub booking: Duration,
     /// From Paid to Shipped.
     #[schemars(with = "String", regex(pattern = text::DURATION), length(max = 32))]
     pub paid: Duration,
@@ -169,6 +172,7 @@ impl Default for Deadlines {
         Self {
             placed: seconds(60),
             reserved: seconds(120),
+            booking: seconds(600),
             paid: seconds(72 * 3600),
             shipped: seconds(30 * 24 * 3600),
             compensating: seconds(600),

@@ -71,6 +71,11 @@ fn pays_anew(draft: &Draft<'_>, payment: Option<PaymentView<'_>>) -> bool {
 }
 
 fn after_void(draft: &Draft<'_>, payment: &PaymentView<'_>) -> Step {
+    if draft.is_undo_asked_again() {
+        return Rest::wanting(draft.is_recorded().then(|| draft.payment_to(payment.spec.desired)))
+            .because("PaymentChanging", "The last payment is asked back again before the new one is made.")
+            .step();
+    }
     match payment.answer {
         Some(PaymentPhase::Voided | PaymentPhase::Refunded) => with_firm_hold(draft, again),
         Some(PaymentPhase::Failed) => Move::to(

@@ -2,7 +2,7 @@
 //! known to be done, since an effect may be on its way, and each answer is waited for.
 
 use resources::{
-    OrderPhase, PaymentDesired, PaymentPhase, ReservationDesired, ReservationPhase, ShipmentPhase,
+    OrderPhase, PaymentDesired, PaymentPhase, ReservationDesired, ReservationPhase, Settled, ShipmentPhase,
 };
 
 use super::draft::Draft;
@@ -78,6 +78,20 @@ fn cancel_refused() -> Step {
     Move::to(OrderPhase::Shipped, Some(CANCEL_REFUSED_REASON), CANCEL_REFUSED)
 }
 
+impl Draft<'_> {
+    /// The branch whose undo is waited for; none when it is that of the goods, or none.
+    pub(crate) fn open_undo(&self) -> Option<Settled> {
+        let waits = |branch| match branch {
+            Branch::Open(_) | Branch::Failed(_) => true,
+            Branch::Done | Branch::Refused => false,
+        };
+        if waits(label(self)) {
+            return Some(Settled::Parcel);
+        }
+        waits(money(self)).then_some(Settled::Money)
+    }
+}
+
 fn label(draft: &Draft<'_>) -> Branch {
     let Some(shipment) = draft.shipment() else { return open(draft.cancel_label()) };
     match shipment.latest {
@@ -96,7 +110,7 @@ fn label(draft: &Draft<'_>) -> Branch {
         )
         | None => {}
     }
-    if shipment.answer == Some(ShipmentPhase::Rejected) {
+    if shipment.answer == Some(ShipmentPhase::Rejected) || draft.is_settled(Settled::Parcel) {
         return Branch::Done;
     }
     if shipment.is_wanted() {
@@ -109,9 +123,15 @@ fn label(draft: &Draft<'_>) -> Branch {
 }
 
 fn money(draft: &Draft<'_>) -> Branch {
+    if draft.is_settled(Settled::Money) {
+        return Branch::Done;
+    }
     let Some(payment) = draft.payment() else {
         return open(draft.payment_to(PaymentDesired::Cancelled));
     };
+    if draft.is_undo_asked_again() {
+        return open(draft.payment_to(payment.spec.desired));
+    }
     if payment.is_wanted() {
         let desired = match payment.latest {
             Some(PaymentPhase::Captured) => PaymentDesired::Refunded,

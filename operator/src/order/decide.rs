@@ -7,26 +7,32 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use resources::{
-    FINALIZER, HistoryEntry, OnDeadline, Order, OrderPhase, OrderStatus, Payment, Shipment, StockReservation,
+    FINALIZER, HistoryEntry, Order, OrderPhase, OrderStatus, Payment, RepairAction, Shipment,
+    StockReservation, find_condition,
 };
 
 use super::awaiting_payment::awaiting_payment;
 use super::compensating::compensating;
+use super::deadline::{settle_timers, with_deadline};
 use super::draft::Draft;
 use super::finished::finished;
+use super::letters::{DEAD_LETTERED, with_dead_letters};
 use super::paid::paid;
 use super::placed::{placed, unquoted};
 use super::plan::{Decision, Effect, Move, Plan, Rest, Step, Transition, Urgency};
 use super::quotation::Quotation;
+use super::repair::{Judged, judge_next};
 use super::reserved::reserved;
 use super::shipped::shipped;
 use super::stuck::stuck;
 use super::{report, words};
 use crate::announce;
+use crate::dead_letters::DeadLetter;
 use crate::policy::Policy;
 
-/// No path through the phases is longer: more would be a defect, and rests instead of running for ever.
-const MOST_TRANSITIONS: usize = 16;
+/// No path through the phases, with every request of people, is longer: more would be a defect, and rests instead of
+/// running for ever.
+const MOST_STEPS: usize = 24;
 /// How many transitions the resource tells.
 const HISTORY: usize = 20;
 
@@ -47,6 +53,10 @@ pub struct Situation<'a> {
     pub shipment: Option<&'a Shipment>,
     /// What catalog, accounts and orders say, once they were asked.
     pub quotation: Option<&'a Quotation>,
+    /// Who asks for what is asked of it by annotation, and not judged yet.
+    pub askers: &'a [(RepairAction, String)],
+    /// The messages about it that could not be handled.
+    pub dead_letters: &'a [DeadLetter],
     /// The policy of its namespace.
     pub policy: &'a Policy,
     /// The time.
@@ -58,19 +68,27 @@ pub struct Situation<'a> {
 pub fn decide(situation: &Situation<'_>) -> Decision {
     let mut draft = Draft { situation, status: situation.status.clone() };
     let mut transitions = Vec::new();
+    let mut asked = Vec::new();
     settle_timers(&mut draft);
-    for _ in 0..MOST_TRANSITIONS {
+    for _ in 0..MOST_STEPS {
         let step = match draft.status.phase {
             None => unquoted(&mut draft),
             Some(phase) => step_in(phase, &mut draft),
         };
-        match with_deadline(&draft, step) {
+        match with_dead_letters(&draft, with_deadline(&draft, step)) {
             Step::Ask => return Decision::Ask,
             Step::Go(next) => transitions.push(go(&mut draft, next)),
-            Step::Rest(rest) => return Decision::Act(Box::new(conclude(draft, transitions, rest))),
+            // Facts come before wishes: people are heard once the order rests.
+            Step::Rest(rest) => match judge_next(&mut draft) {
+                Some(Judged { next, effects }) => {
+                    asked.extend(effects);
+                    transitions.extend(next.map(|next| go(&mut draft, next)));
+                }
+                None => return Decision::Act(Box::new(conclude(draft, transitions, rest.and(asked)))),
+            },
         }
     }
-    Decision::Act(Box::new(conclude(draft, transitions, Rest::default())))
+    Decision::Act(Box::new(conclude(draft, transitions, Rest::wanting(asked))))
 }
 
 /// What `phase` says to do.
@@ -89,43 +107,18 @@ pub(crate) fn step_in(phase: OrderPhase, draft: &mut Draft<'_>) -> Step {
     }
 }
 
-/// Timers stand still while the order is suspended, and begin anew when it is resumed.
-fn settle_timers(draft: &mut Draft<'_>) {
-    if draft.timers_stand_still() {
-        draft.status.waiting_since = None;
-    } else if draft.status.phase.is_some() && draft.status.waiting_since.is_none() {
-        draft.status.waiting_since = Some(MicroTime(draft.now()));
-    }
-}
-
-/// A phase that takes too long says so, or is stuck, as the policy wants.
-fn with_deadline(draft: &Draft<'_>, step: Step) -> Step {
-    let Step::Rest(rest) = step else { return step };
-    let Some(phase) = draft.status.phase else { return Step::Rest(rest) };
-    let Some(due) = draft.situation.policy.deadline(phase).and_then(|wait| draft.due(wait)) else {
-        return Step::Rest(rest);
-    };
-    if !draft.is_past(Some(due)) {
-        return rest.until(Some(due)).step();
-    }
-    let (reason, message) = words::overdue(phase);
-    match draft.situation.policy.on_deadline {
-        OnDeadline::Stuck => Move::to(OrderPhase::Stuck, Some(reason), message),
-        OnDeadline::Wait if rest.because.is_none() || rest.routine => rest.because(reason, message).step(),
-        OnDeadline::Wait => rest.step(),
-    }
-}
-
 /// Makes the transition in the draft.
 fn go(draft: &mut Draft<'_>, next: Move) -> Transition {
     let Move { phase, reason, message, compensation } = next;
     let now = draft.now();
+    let message = if phase == OrderPhase::Stuck { draft.with_ways_out(&message) } else { message };
     let status = &mut draft.status;
     status.sequence += 1;
     status.phase = Some(phase);
     status.reason.clone_from(&reason);
     status.message = Some(message.chars().take(1024).collect());
     status.waiting_since = Some(MicroTime(now));
+    status.waited_milliseconds = None;
     if compensation.is_some() {
         status.compensation = compensation;
     } else if phase == OrderPhase::Shipped {
@@ -150,6 +143,7 @@ fn go(draft: &mut Draft<'_>, next: Move) -> Transition {
 fn conclude(mut draft: Draft<'_>, transitions: Vec<Transition>, rest: Rest) -> Plan {
     let Rest { because, routine: _, mut effects, look_again } = rest;
     if let Some((reason, message)) = because {
+        effects.extend(words::alarm(&draft, &reason, &message));
         draft.status.reason = Some(reason);
         draft.status.message = Some(message.chars().take(1024).collect());
     } else if let Some(entry) =
@@ -161,7 +155,7 @@ fn conclude(mut draft: Draft<'_>, transitions: Vec<Transition>, rest: Rest) -> P
     }
     let situation = draft.situation;
     if draft.timers_stand_still() {
-        draft.status.waiting_since = None;
+        settle_timers(&mut draft);
     }
     // A time that has passed was judged now.
     let look_again = look_again.filter(|at| *at > situation.now);
@@ -197,8 +191,16 @@ fn urgency(draft: &Draft<'_>, transitions: &[Transition]) -> Urgency {
     }
     let answered =
         written.and_then(|status| status.observed_generation) == draft.situation.order.metadata.generation;
-    let same_reason = written.is_some_and(|status| status.reason == draft.status.reason);
-    match (answered, same_reason) {
+    let repaired = written.is_some_and(|status| status.repairs != draft.status.repairs);
+    let lettered = |status: &OrderStatus| {
+        find_condition(&status.conditions, DEAD_LETTERED)
+            .map(|told| told.status == "True")
+            .unwrap_or_default()
+    };
+    let same_reason = written.is_some_and(|status| {
+        status.reason == draft.status.reason && lettered(status) != draft.situation.dead_letters.is_empty()
+    });
+    match (answered && !repaired, same_reason) {
         (true, true) => Urgency::Unchanged,
         (true, false) => soon,
         (false, _) => Urgency::Now,

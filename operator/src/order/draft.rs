@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use money::Money;
-use resources::{Item, Line, OrderPhase, OrderReference, OrderSpec, OrderStatus};
+use resources::{
+    Item, Line, MoneyRepair, OrderPhase, OrderReference, OrderSpec, OrderStatus, PaymentPhase, Settled,
+};
 
 use super::decide::Situation;
 use super::plan::{Move, Step};
@@ -56,12 +58,73 @@ impl<'a> Draft<'a> {
     /// older phase would take for something else, is done only then: whoever decides on an older state, after a crash or
     /// from a stale cache, has neither begun it nor meets it half done.
     pub(crate) fn is_recorded(&self) -> bool {
-        self.situation.order.status.as_ref().is_some_and(|written| written.sequence >= self.status.sequence)
+        let written = self.situation.order.status.as_ref();
+        written.is_some_and(|written| {
+            written.sequence >= self.status.sequence && written.repairs.last() == self.status.repairs.last()
+        })
     }
 
     /// The reason of the transition into the present phase, whatever was said since.
     pub(crate) fn entered_because(&self) -> Option<&str> {
         self.status.history.last().and_then(|entry| entry.reason.as_deref())
+    }
+
+    /// The phase in which the order was stuck.
+    pub(crate) fn stuck_from(&self) -> OrderPhase {
+        let phases = self.status.history.iter().rev().map(|entry| entry.phase);
+        phases.into_iter().find(|phase| *phase != OrderPhase::Stuck).unwrap_or(OrderPhase::Compensating)
+    }
+
+    /// True when a person has said that this is settled by hand.
+    pub(crate) fn is_settled(&self, what: Settled) -> bool {
+        self.status.settled_by_hand.contains(&what)
+    }
+
+    pub(crate) fn settle(&mut self, what: Settled) {
+        if !self.is_settled(what) {
+            self.status.settled_by_hand.push(what);
+        }
+    }
+
+    pub(crate) fn repair_money(&mut self, change: impl FnOnce(&mut MoneyRepair)) {
+        change(self.status.money_repair.get_or_insert_default());
+    }
+
+    /// True when the money is to be given back as goodwill.
+    pub(crate) fn wants_refund(&self) -> bool {
+        self.status.money_repair.as_ref().is_some_and(|repair| repair.refund)
+    }
+
+    /// True when an undo of the money was refused for good, and nobody has settled it or had it asked for again.
+    pub(crate) fn has_undo_failed(&self) -> bool {
+        !self.is_settled(Settled::Money)
+            && !self.is_undo_asked_again()
+            && self.payment().is_some_and(|payment| payment.has_undo_failed())
+    }
+
+    /// True while the payment does not know yet that its undo is asked for again.
+    pub(crate) fn is_undo_asked_again(&self) -> bool {
+        let wanted = self.status.money_repair.as_ref().map_or(0, |repair| repair.undo_retry);
+        self.payment().is_some_and(|payment| !payment.is_wanted() && payment.spec.undo_retry < wanted)
+    }
+
+    /// The method of a further attempt for goods that have left unpaid.
+    pub(crate) fn method_to_charge(&self) -> Option<&'a str> {
+        let chosen = self.spec().payment.as_ref().and_then(|payment| payment.method.as_deref());
+        chosen.or_else(|| self.payment().and_then(|payment| payment.spec.method.as_deref()))
+    }
+
+    /// The money that was taken and not given back, as far as payment has said; none when there is none.
+    pub(crate) fn kept(&self) -> Option<Money> {
+        let status = self.situation.payment?.status.as_ref()?;
+        let captured = match (status.captured, status.phase) {
+            (Some(captured), _) => captured,
+            (None, Some(PaymentPhase::Captured | PaymentPhase::Failed)) => self.total(),
+            (None, _) => return None,
+        };
+        let refunded = status.refunded.unwrap_or(Money::zero(captured.currency()));
+        let kept = captured.minor_units().checked_sub(refunded.minor_units())?;
+        (kept > 0).then(|| Money::from_minor_units(kept, captured.currency()))
     }
 
     /// The phase before the present one.

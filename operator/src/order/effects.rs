@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::{Point, effect, publish_event};
+use chassis::{ChildKind, Point, effect, publish_event};
 use events::OrderTransition;
 use jiff::Timestamp;
 use kube::Resource;
@@ -16,6 +16,7 @@ use super::decide::Situation;
 use super::plan::{Effect, Plan, Tell};
 use super::reconcile::Controller;
 use crate::error::{Error, Failed};
+use crate::world::World;
 use crate::{announce, archive, child};
 
 /// What came of the effects.
@@ -45,6 +46,7 @@ pub(super) async fn perform(
     for effect in &plan.effects {
         match effect {
             Effect::Tell(tell) => tell_people(order, tell, controller).await,
+            Effect::AskAgain(kind) => ask_again(*kind, situation, controller).await?,
             Effect::Archive => match archive::archive(order, situation, &plan.status, controller).await? {
                 archive::Outcome::Gone => performed.gone = true,
                 archive::Outcome::Later(at) => performed.look_again = Some(at),
@@ -150,13 +152,30 @@ async fn ensure_all(
                 })
                 .await?
             }
-            Effect::AddFinalizer | Effect::Tell(_) | Effect::Archive => continue,
+            Effect::AddFinalizer | Effect::AskAgain(_) | Effect::Tell(_) | Effect::Archive => continue,
         };
         if let child::Ensured::AskedDirectly = ensured {
             look_again = situation.now.checked_add(Duration::from_millis(500)).ok();
         }
     }
     Ok(look_again)
+}
+
+/// A person wants the service asked at once, whatever was sent before.
+async fn ask_again(kind: ChildKind, situation: &Situation<'_>, controller: &Controller) -> Result<(), Error> {
+    let world = &controller.world;
+    match kind {
+        ChildKind::StockReservation => send_if_there(situation.reservation, world).await,
+        ChildKind::Payment => send_if_there(situation.payment, world).await,
+        ChildKind::Shipment => send_if_there(situation.shipment, world).await,
+    }
+}
+
+async fn send_if_there<C: child::Child>(child: Option<&C>, world: &World) -> Result<(), Error> {
+    match child.filter(|child| child.meta().uid.is_some()) {
+        Some(child) => child::send(child, world).await,
+        None => Ok(()),
+    }
 }
 
 /// Where no admission policy put the finalizer on at creation; on the version that was decided on.

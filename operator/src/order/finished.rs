@@ -3,19 +3,22 @@
 use std::time::Duration;
 
 use resources::{
-    OrderPhase, PaymentDesired, PaymentPhase, ReservationDesired, ReservationPhase, ShipmentPhase,
+    OrderPhase, PaymentDesired, PaymentPhase, ReservationDesired, ReservationPhase, Settled, ShipmentPhase,
 };
 
 use super::draft::Draft;
 use super::plan::{Effect, Rest, Step};
+use super::shipped::goodwill;
 use super::words;
 
 pub(crate) fn finished(draft: &mut Draft<'_>, phase: OrderPhase) -> Step {
     let mut effects = leftovers(draft, phase);
     effects.extend(refusal(draft, phase));
+    effects.extend(goodwill(draft));
     let open = is_open(draft, phase);
     let due = archive_due(draft);
-    if draft.payment().is_some_and(|payment| payment.answer == Some(PaymentPhase::Failed)) {
+    let failed = draft.payment().is_some_and(|payment| payment.answer == Some(PaymentPhase::Failed));
+    if failed && !draft.is_settled(Settled::Money) && !draft.is_undo_asked_again() {
         // Money that came late and could not be given back: a person is needed, and the resource stays for them to see.
         let told = draft.status.reason.as_deref() == Some(words::REFUND_FAILED_REASON);
         effects.extend((!told).then(words::refund_failed));
@@ -25,7 +28,12 @@ pub(crate) fn finished(draft: &mut Draft<'_>, phase: OrderPhase) -> Step {
         effects.push(Effect::Archive);
         return Rest::wanting(effects).step();
     }
-    Rest::wanting(effects).until(due).step()
+    let rest = Rest::wanting(effects).until(due);
+    if draft.wants_refund() {
+        let (reason, message) = words::goodwill(draft);
+        return rest.because(reason, message).step();
+    }
+    rest.step()
 }
 
 fn archive_due(draft: &Draft<'_>) -> Option<jiff::Timestamp> {
@@ -65,12 +73,13 @@ fn leftovers(draft: &Draft<'_>, phase: OrderPhase) -> Vec<Effect> {
 
 /// True while money, goods or label are undecided: then the resource stays, for a person to see.
 fn is_open(draft: &Draft<'_>, phase: OrderPhase) -> bool {
+    let money = !draft.is_settled(Settled::Money)
+        && draft.payment().is_some_and(|payment| {
+            !matches!(payment.answer, Some(PaymentPhase::Voided | PaymentPhase::Refunded))
+        });
     if phase == OrderPhase::Completed {
-        return false;
+        return money && draft.wants_refund();
     }
-    let money = draft.payment().is_some_and(|payment| {
-        !matches!(payment.answer, Some(PaymentPhase::Voided | PaymentPhase::Refunded))
-    });
     let goods = draft.reservation().is_some_and(|reservation| {
         !matches!(
             reservation.answer,
@@ -87,7 +96,7 @@ fn is_open(draft: &Draft<'_>, phase: OrderPhase) -> bool {
                     | ShipmentPhase::Rejected
             )
         );
-        !ended && shipment.answer != Some(ShipmentPhase::Cancelled)
+        !ended && shipment.answer != Some(ShipmentPhase::Cancelled) && !draft.is_settled(Settled::Parcel)
     });
     money || goods || label
 }

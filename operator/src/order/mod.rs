@@ -14,18 +14,22 @@
 
 mod awaiting_payment;
 mod compensating;
+mod deadline;
 pub mod decide;
 mod draft;
 mod effects;
 mod finished;
 mod hold;
+mod letters;
 mod memory;
 mod paid;
 mod placed;
 mod plan;
 mod quotation;
 mod reconcile;
+mod repair;
 mod report;
+mod requests;
 mod reserved;
 mod shipped;
 mod stuck;
@@ -36,6 +40,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use crate::dead_letters::DeadLetter;
 pub use decide::{Situation, decide};
 pub(crate) use memory::{DirectAnswers, Memory};
 pub use plan::{Decision, Effect, Plan, Tell, Transition, Urgency};

@@ -1,12 +1,17 @@
 //! `Paid`: a parcel is booked; with `OnDispatch` the money is taken when there is a label.
 
-use resources::{OrderPhase, PaymentDesired, PaymentPhase, ShipmentPhase};
+use resources::{OrderPhase, PaymentDesired, PaymentPhase, Settled, ShipmentPhase};
 
 use super::draft::Draft;
 use super::hold::{firming, with_firm_hold};
 use super::plan::{Effect, Move, Rest, Step};
 use super::reserved::{declined, waiting};
 use super::view::{PaymentView, ShipmentView};
+
+/// Why an order is stuck whose goods have left unpaid.
+pub(crate) const DISPATCHED_UNPAID: &str = "DispatchedUnpaid";
+/// What an order says while its last payment is made void, before the next.
+pub(crate) const PAYMENT_CHANGING: &str = "PaymentChanging";
 
 pub(crate) fn paid(draft: &mut Draft<'_>) -> Step {
     let shipment = draft.shipment();
@@ -82,8 +87,11 @@ fn after_dispatch(draft: &Draft<'_>, shipment: &ShipmentView<'_>) -> Step {
 
 /// Goes on by `then` once the money for goods on their way is taken.
 pub(crate) fn once_taken(draft: &Draft<'_>, then: impl FnOnce() -> Step) -> Step {
-    if is_taken(draft) {
+    if is_taken(draft) || draft.is_settled(Settled::Money) {
         return then();
+    }
+    if let Some(step) = charging_again(draft) {
+        return step;
     }
     let undone = draft.payment().is_none_or(|payment| !payment.is_wanted());
     let why = money_refused(draft).or(undone.then_some("it was given back or voided before."));
@@ -91,9 +99,27 @@ pub(crate) fn once_taken(draft: &Draft<'_>, then: impl FnOnce() -> Step) -> Step
         let message = format!(
             "The carrier has the goods, but the money could not be taken: {why} A person has to decide."
         );
-        return Move::to(OrderPhase::Stuck, Some("DispatchedUnpaid"), message);
+        return Move::to(OrderPhase::Stuck, Some(DISPATCHED_UNPAID), message);
     }
     capture(draft)
+}
+
+/// A person has the payment made again: by the next attempt, once the last one is void for certain.
+fn charging_again(draft: &Draft<'_>) -> Option<Step> {
+    let attempt = draft.status.money_repair.as_ref()?.attempt?;
+    let payment = draft.payment().filter(|payment| payment.spec.attempt < attempt)?;
+    let effect = if payment.is_wanted() {
+        Some(draft.payment_to(PaymentDesired::Cancelled))
+    } else if payment.is_void() {
+        // The goods have left: there is nothing to wait for.
+        Some(draft.charge_to(PaymentDesired::Captured, draft.method_to_charge()?, attempt))
+    } else if payment.has_undo_failed() {
+        return None;
+    } else {
+        None
+    };
+    let message = "The payment is made again, once the last attempt is void for certain.";
+    Some(Rest::wanting(effect.filter(|_| draft.is_recorded())).because(PAYMENT_CHANGING, message).step())
 }
 
 fn is_taken(draft: &Draft<'_>) -> bool {

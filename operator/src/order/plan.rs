@@ -1,5 +1,6 @@
 //! What a decision says: values only, so that tests can read them.
 
+use chassis::ChildKind;
 use events::OrderTransition;
 use jiff::Timestamp;
 use resources::{Compensation, OrderPhase, OrderStatus, PaymentSpec, ShipmentSpec, StockReservationSpec};
@@ -70,6 +71,8 @@ pub enum Effect {
     EnsurePayment(PaymentSpec),
     /// The shipment exists and has this spec.
     EnsureShipment(ShipmentSpec),
+    /// The service that answers for this child is asked again, at once.
+    AskAgain(ChildKind),
     /// People who look at the resource are told, outside a transition.
     Tell(Tell),
     /// The order is kept for ever by `orders`, then the resource goes.
@@ -160,6 +163,12 @@ impl Rest {
             (Some(earlier), Some(other)) => Some(earlier.min(other)),
             (one, other) => one.or(other),
         };
+        self
+    }
+
+    /// Wanting these effects too.
+    pub(crate) fn and(mut self, effects: impl IntoIterator<Item = Effect>) -> Self {
+        self.effects.extend(effects);
         self
     }
 

@@ -12,7 +12,7 @@ use kube::ResourceExt;
 use kube::api::{Api, PostParams};
 use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
-use resources::{Order, OrderStatus, Payment, Shipment, StockReservation};
+use resources::{Order, OrderStatus, Payment, RepairAction, Shipment, StockReservation};
 use tracing::Instrument;
 
 use super::decide::{Situation, decide};
@@ -20,6 +20,7 @@ use super::effects;
 use super::memory::{Memory, Recollection};
 use super::plan::{Decision, Plan, Urgency};
 use super::quotation::Quotation;
+use super::requests;
 use crate::error::{Error, Failed};
 use crate::policy::Policy;
 use crate::world::World;
@@ -103,6 +104,8 @@ async fn drive(order: &Arc<Order>, uid: &str, id: &str, controller: &Controller)
     let status = recollection.newest(order.status.as_ref());
     // Times in resources carry microseconds: what is decided is what is read back.
     let now = Timestamp::from_microsecond(clock::now().as_microsecond()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let askers = askers(order, &status, world).await?;
+    let dead_letters = world.dead_letters.of_order(id);
     let mut situation = Situation {
         order,
         id,
@@ -111,6 +114,8 @@ async fn drive(order: &Arc<Order>, uid: &str, id: &str, controller: &Controller)
         payment: children.payment.as_deref(),
         shipment: children.shipment.as_deref(),
         quotation: None,
+        askers: &askers,
+        dead_letters: &dead_letters,
         policy: &policy,
         now,
     };
@@ -133,6 +138,20 @@ async fn drive(order: &Arc<Order>, uid: &str, id: &str, controller: &Controller)
     }
     recollection = controller.memory.recall(uid);
     act(order, uid, &situation, *plan, recollection, controller).await
+}
+
+/// Who asks for what is asked of the order and not judged yet; for most orders nobody, which costs nothing.
+async fn askers(
+    order: &Order,
+    status: &OrderStatus,
+    world: &World,
+) -> Result<Vec<(RepairAction, String)>, Error> {
+    let asked = requests::asked(order, status);
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let live = world.live_order(order).await?.unwrap_or_else(|| order.clone());
+    Ok(asked.into_iter().map(|action| (action, requests::asker(&live, action))).collect())
 }
 
 async fn act(

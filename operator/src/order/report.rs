@@ -17,6 +17,7 @@ pub(crate) fn complete(status: &mut OrderStatus, situation: &Situation<'_>) {
     status.payment = payment.and_then(|payment| payment.of_attempt).map(|phase| phase.as_str().to_owned());
     let shipment_status = situation.shipment.and_then(|shipment| shipment.status.as_ref());
     status.tracking = shipment_status.and_then(|shipment| shipment.tracking_number.clone());
+    super::letters::tell(status, situation, at(situation.now));
     let Some(phase) = status.phase else { return };
     let claims = [
         accepted(phase, status),

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use resources::{CompleteOn, OrderPhase, ReservationDesired, ReservationPhase, ShipmentPhase};
+use resources::{
+    CompleteOn, OrderPhase, PaymentDesired, ReservationDesired, ReservationPhase, Settled, ShipmentPhase,
+};
 
 use super::draft::Draft;
 use super::plan::{Effect, Move, Rest, Step};
@@ -39,6 +41,9 @@ pub(crate) fn shipped(draft: &mut Draft<'_>) -> Step {
         )
         | None => None,
     };
+    let completes = completes.or_else(|| {
+        draft.is_settled(Settled::Parcel).then_some("The goods have arrived, as a person has made certain.")
+    });
     if let Some(message) = completes {
         return completed(draft, message);
     }
@@ -57,7 +62,19 @@ pub(crate) fn shipped(draft: &mut Draft<'_>) -> Step {
 /// On the way: the ledger is brought up to it, and a wish to stop is answered.
 fn travelling(draft: &Draft<'_>, effects: impl IntoIterator<Item = Effect>) -> Rest {
     let (commit, look_again) = commit(draft);
-    Rest::wanting(effects.into_iter().chain(commit).chain(refusal(draft))).until(look_again)
+    let wanted = effects.into_iter().chain(commit).chain(refusal(draft)).chain(goodwill(draft));
+    Rest::wanting(wanted).until(look_again)
+}
+
+/// The money goes back at a person's wish; the goods stay where they are.
+pub(crate) fn goodwill(draft: &Draft<'_>) -> Option<Effect> {
+    let payment = draft.payment()?;
+    let desired = match (payment.is_wanted(), draft.wants_refund(), draft.is_undo_asked_again()) {
+        (true, true, _) => PaymentDesired::Refunded,
+        (false, _, true) => payment.spec.desired,
+        (true, false, _) | (false, _, false) => return None,
+    };
+    draft.is_recorded().then(|| draft.payment_to(desired))
 }
 
 /// An Event says once why a wish to stop changes nothing; the generation tells whether it was said.

@@ -5,26 +5,25 @@ use resources::OrderPhase;
 use super::compensating::compensating;
 use super::decide::step_in;
 use super::draft::Draft;
-use super::plan::{Rest, Step};
+use super::paid::PAYMENT_CHANGING;
+use super::plan::{Move, Rest, Step};
 
 pub(crate) fn stuck(draft: &mut Draft<'_>) -> Step {
     let step = if draft.status.compensation.is_some() {
         compensating(draft)
     } else {
-        let before = draft
-            .status
-            .history
-            .iter()
-            .rev()
-            .map(|entry| entry.phase)
-            .find(|phase| *phase != OrderPhase::Stuck);
-        before.map_or_else(|| Rest::default().step(), |phase| step_in(phase, draft))
+        step_in(draft.stuck_from(), draft)
     };
     match step {
-        Step::Go(next) if next.phase == OrderPhase::Stuck => Rest::default().step(),
+        // Why it is stuck stays readable; when it was said otherwise meanwhile, it is said again.
+        Step::Go(Move { phase: OrderPhase::Stuck, reason, message, .. }) => {
+            let same = draft.status.reason == reason;
+            let reason = reason.filter(|_| !same);
+            Rest { because: reason.map(|reason| (reason, draft.with_ways_out(&message))), ..Rest::default() }
+                .step()
+        }
         Step::Rest(mut rest) => {
-            // Why it is stuck stays readable.
-            rest.because = None;
+            rest.because = rest.because.filter(|(reason, _)| reason == PAYMENT_CHANGING);
             Step::Rest(rest)
         }
         Step::Go(next) => Step::Go(next),

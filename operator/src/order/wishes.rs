@@ -43,6 +43,11 @@ impl Draft<'_> {
             Capture::Immediate => PaymentDesired::Captured,
             Capture::OnDispatch => PaymentDesired::Authorized,
         };
+        self.charge_to(desired, method, attempt)
+    }
+
+    /// A further attempt, wanted like this.
+    pub(crate) fn charge_to(&self, desired: PaymentDesired, method: &str, attempt: u32) -> Effect {
         Effect::EnsurePayment(PaymentSpec {
             order_ref: self.reference(),
             amount: self.total(),
@@ -50,13 +55,21 @@ impl Draft<'_> {
             retry: self.spec().payment.as_ref().map_or(0, |payment| payment.retry),
             attempt,
             desired,
+            undo_retry: self.undo_retry(),
         })
+    }
+
+    /// How often a person has had an undo asked for again: never less than the payment knows.
+    fn undo_retry(&self) -> u32 {
+        let wanted = self.status.money_repair.as_ref().map_or(0, |repair| repair.undo_retry);
+        wanted.max(self.situation.payment.map_or(0, |child| child.spec.undo_retry))
     }
 
     /// The same attempt, wanted otherwise; without a payment one that can only be undone.
     pub(crate) fn payment_to(&self, desired: PaymentDesired) -> Effect {
+        let undo_retry = self.undo_retry();
         let spec = match self.situation.payment {
-            Some(child) => PaymentSpec { desired, ..child.spec.clone() },
+            Some(child) => PaymentSpec { desired, undo_retry, ..child.spec.clone() },
             None => PaymentSpec {
                 order_ref: self.reference(),
                 amount: self.total(),
@@ -64,6 +77,7 @@ impl Draft<'_> {
                 retry: 0,
                 attempt: EVERY_ATTEMPT,
                 desired,
+                undo_retry,
             },
         };
         Effect::EnsurePayment(spec)

@@ -16,4 +16,8 @@ impl Child for Payment {
         );
         !open && status.observed_generation == self.metadata.generation
     }
+
+    fn is_refused(&self) -> bool {
+        self.status.as_ref().and_then(|status| status.phase) == Some(PaymentPhase::Failed)
+    }
 }

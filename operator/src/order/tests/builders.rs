@@ -5,12 +5,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use money::{Currency, Money};
 use resources::{
     Cancel, Compensation, FINALIZER, HistoryEntry, Item, Line, Order, OrderPhase, OrderStatus, Payment,
-    PaymentChoice, PaymentDesired, PaymentPhase, PaymentSpec, PaymentStatus, ReservationDesired,
-    ReservationPhase, Shipment, ShipmentDesired, ShipmentPhase, ShipmentSpec, ShipmentStatus, Shop, ShopSpec,
-    StockReservation, StockReservationSpec, StockReservationStatus,
+    PaymentChoice, PaymentDesired, PaymentPhase, PaymentSpec, PaymentStatus, RepairAction,
+    ReservationDesired, ReservationPhase, Shipment, ShipmentDesired, ShipmentPhase, ShipmentSpec,
+    ShipmentStatus, Shop, ShopSpec, StockReservation, StockReservationSpec, StockReservationStatus,
 };
 
-use super::super::Quotation;
+use super::super::{DeadLetter, Quotation};
 use super::situations::{quotation, reference};
 
 pub(super) const ID: &str = "9f1c2d3e";
@@ -40,6 +40,8 @@ pub(super) struct Case {
     pub(super) payment: Option<Payment>,
     pub(super) shipment: Option<Shipment>,
     pub(super) quotation: Option<Quotation>,
+    pub(super) askers: Vec<(RepairAction, String)>,
+    pub(super) dead_letters: Vec<DeadLetter>,
     pub(super) shop: ShopSpec,
     pub(super) now: Timestamp,
 }
@@ -65,6 +67,8 @@ pub(super) fn order() -> Case {
         payment: None,
         shipment: None,
         quotation: Some(quotation(vec![line("MUG", 2)])),
+        askers: RepairAction::ALL.into_iter().map(|action| (action, "jane".to_owned())).collect(),
+        dead_letters: Vec::new(),
         shop: ShopSpec::default(),
         now: at(0),
     }
@@ -210,6 +214,13 @@ impl Case {
         deleted
     }
 
+    /// A person asks for it by annotation.
+    pub(super) fn asked(mut self, action: RepairAction, reason: &str) -> Self {
+        let annotations = self.order.metadata.annotations.get_or_insert_default();
+        annotations.insert(action.annotation().to_owned(), reason.to_owned());
+        self
+    }
+
     pub(super) fn quoted(mut self, quotation: Quotation) -> Self {
         self.quotation = Some(quotation);
         self
@@ -273,6 +284,7 @@ impl Case {
             } else {
                 PaymentDesired::Captured
             },
+            undo_retry: 0,
         };
         let mut child = self.payment.take().unwrap_or_else(|| {
             let mut child = Payment::new("web-1", spec);

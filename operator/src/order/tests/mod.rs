@@ -7,6 +7,7 @@ mod dispatch;
 mod payment_again;
 mod placing;
 mod properties;
+mod repairs;
 mod services;
 mod situations;
 mod suspension;

@@ -46,6 +46,8 @@ impl Case {
             payment: self.payment.as_ref(),
             shipment: self.shipment.as_ref(),
             quotation: self.quotation.as_ref(),
+            askers: &self.askers,
+            dead_letters: &self.dead_letters,
             policy: &policy,
             now: self.now,
         })
@@ -95,7 +97,7 @@ impl Case {
                     }
                     child.spec = spec.clone();
                 }
-                Effect::AddFinalizer | Effect::Tell(_) | Effect::Archive => {}
+                Effect::AddFinalizer | Effect::AskAgain(_) | Effect::Tell(_) | Effect::Archive => {}
             }
         }
         self.status = Some(plan.status.clone());
@@ -121,6 +123,7 @@ impl Case {
             driven.told.extend(plan.effects.iter().filter_map(|effect| match effect {
                 Effect::Tell(tell) => Some(tell.clone()),
                 Effect::AddFinalizer
+                | Effect::AskAgain(_)
                 | Effect::EnsureReservation(_)
                 | Effect::EnsurePayment(_)
                 | Effect::EnsureShipment(_)

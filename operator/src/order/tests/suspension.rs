@@ -86,3 +86,24 @@ fn what_it_rests_in_is_written_at_once() {
     assert_eq!(urgency(order_in(Placed).suspended().reservation(ReservationPhase::Held)), Urgency::Now);
     assert_eq!(urgency(order_in(Reserved).suspended().payment(PaymentPhase::Captured)), Urgency::Now);
 }
+
+#[test]
+fn what_was_left_of_a_deadline_is_left_when_it_is_resumed() {
+    let shop = "paymentTimeout: 100s";
+    let suspended = order_in(AwaitingPayment).shop(shop).at(60).suspended().drive();
+    assert_eq!(suspended.status().waited_milliseconds, Some(60_000));
+    let resumed = suspended.case.reservation(ReservationPhase::Held).at(5000).resumed().drive();
+    assert_eq!((resumed.phases.len(), resumed.status().waited_milliseconds), (0, None));
+    assert_eq!(resumed.case.clone().at(5039).drive().phases, []);
+    assert_eq!(resumed.case.at(5041).drive().phases, [Compensating]);
+}
+
+#[test]
+fn suspended_twice_it_has_still_only_the_time_it_had() {
+    let shop = "deadlines: {reserved: 100s}";
+    let case = order_in(Reserved).payment(PaymentPhase::Pending).shop(shop);
+    let case = case.at(60).suspended().drive().case.at(1000).resumed().drive().case;
+    let case = case.at(1030).suspended().drive().case.at(9000).resumed().drive().case;
+    assert_eq!(case.clone().at(9009).drive().reason(), "");
+    assert_eq!(case.at(9011).drive().reason(), "PaymentOverdue");
+}

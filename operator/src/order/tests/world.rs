@@ -183,6 +183,8 @@ impl World {
             payment: cache.payment.as_ref().or(direct.payment.as_ref()),
             shipment: cache.shipment.as_ref().or(direct.shipment.as_ref()),
             quotation: Some(&answers),
+            askers: &[],
+            dead_letters: &[],
             policy: &self.policy,
             now: self.now,
         };
@@ -262,7 +264,7 @@ impl World {
                 }
                 self.archived = true;
             }
-            Effect::AddFinalizer | Effect::Tell(_) => {}
+            Effect::AddFinalizer | Effect::AskAgain(_) | Effect::Tell(_) => {}
         }
         Ok(())
     }

@@ -76,6 +76,11 @@ fn accept(payment: &mut Payment, spec: &PaymentSpec, now: Timestamp) {
             let newest = asked_for(payment).map(|attempt| attempt.number).max();
             payment.undone_attempt = payment.undone_attempt.max(newest).max(Some(spec.attempt));
             payment.wish = wish_of(spec);
+            // A new wish to undo is asked of the provider anew, and is open until it answers: what it refused before, it
+            // may grant now. A repeated one is asked again too, but stays refused meanwhile.
+            for attempt in &mut payment.attempts {
+                attempt.refund_refusal = None;
+            }
             return;
         }
         PaymentDesired::Captured => CaptureMode::Automatic,

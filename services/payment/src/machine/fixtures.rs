@@ -40,6 +40,7 @@ pub fn command(generation: i64, desired: PaymentDesired, attempt: u32) -> Comman
             retry: 0,
             attempt,
             desired,
+            undo_retry: 0,
         },
     }
 }

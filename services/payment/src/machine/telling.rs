@@ -61,6 +61,8 @@ pub fn settle(payment: &mut Payment, before: Option<&Payment>, answer: bool, now
 fn news(known: Option<&Payment>, payment: &Payment, shown: &Summary) -> Option<News> {
     let event = (shown.phase != PaymentPhase::Pending).then_some(News::Shown);
     let Some(before) = known else { return event };
+    let asked_again = (before.shown.phase, shown.phase) == (PaymentPhase::Failed, PaymentPhase::Captured);
+    let event = event.filter(|_| !asked_again);
     if (before.shown.phase, before.shown.attempt) != (shown.phase, shown.attempt) && event.is_some() {
         return event;
     }

@@ -171,6 +171,7 @@ pub fn command(order: &str, generation: i64, desired: PaymentDesired, attempt: u
             retry: 0,
             attempt,
             desired,
+            undo_retry: 0,
         },
     }
 }
