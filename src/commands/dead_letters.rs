@@ -1,17 +1,22 @@
 //! `supercargo dead-letters`.
 
 use anyhow::Context as _;
+use chassis::questions::ask;
 use chassis::{Letter, Letters};
+use events::questions::ReadHistory;
+use kube::api::Api;
+use resources::Order;
 use serde_json::json;
 
-use super::{cluster, connect};
+use super::{PATIENCE, cluster, connect};
 use crate::answer;
 use crate::cli::{DeadLetterCommand, LetterFilter, Output, Reach};
 
 pub async fn run(command: DeadLetterCommand) -> anyhow::Result<()> {
     match command {
         DeadLetterCommand::List { filter, output, reach } => {
-            let letters = chosen(open(&reach).await?.read(1, false).await?, &filter);
+            let stream = open(&reach).await?;
+            let letters = chosen(stream.read(1, false).await?, &filter, &reach).await;
             list(&letters, output)
         }
         DeadLetterCommand::Show { id, output, reach } => {
@@ -41,7 +46,7 @@ async fn redrive(ids: &[u64], all: bool, filter: &LetterFilter, reach: &Reach) -
     );
     let stream = open(reach).await?;
     let there = stream.read(1, false).await?;
-    let mut letters = if ids.is_empty() { chosen(there, filter) } else { named(there, ids)? };
+    let mut letters = if ids.is_empty() { chosen(there, filter, reach).await } else { named(there, ids)? };
     anyhow::ensure!(
         !letters.is_empty() || all,
         "there is no such dead letter: see supercargo dead-letters list"
@@ -59,7 +64,7 @@ async fn redrive(ids: &[u64], all: bool, filter: &LetterFilter, reach: &Reach) -
 async fn open(reach: &Reach) -> anyhow::Result<Letters> {
     let nats = connect(reach).await?;
     let mut jetstream = async_nats::jetstream::new(nats);
-    jetstream.set_timeout(super::PATIENCE);
+    jetstream.set_timeout(PATIENCE);
     Letters::open(&jetstream).await
 }
 
@@ -73,17 +78,33 @@ async fn who() -> String {
     user.or_else(local).unwrap_or_else(|| "somebody at the command line".to_owned())
 }
 
-fn chosen(letters: Vec<Letter>, filter: &LetterFilter) -> Vec<Letter> {
+async fn chosen(letters: Vec<Letter>, filter: &LetterFilter, reach: &Reach) -> Vec<Letter> {
+    let known = match &filter.order {
+        Some(name) => order_id(name, &filter.namespace, reach).await,
+        None => None,
+    };
     let is_chosen = |letter: &Letter| {
         let order = filter.order.as_ref().is_none_or(|order| {
             letter.about == *order
-                || letter
-                    .order()
-                    .is_some_and(|(namespace, name)| namespace == filter.namespace && name == *order)
+                || known.as_ref().is_some_and(|id| letter.about == *id)
+                || letter.order().is_some_and(|it| it == (filter.namespace.clone(), order.clone()))
         });
         order && filter.consumer.as_ref().is_none_or(|consumer| letter.consumer == *consumer)
     };
     letters.into_iter().filter(is_chosen).collect()
+}
+
+/// The id of the order of that name, in the cluster or archived: a message that cannot be read tells no name.
+async fn order_id(name: &str, namespace: &str, reach: &Reach) -> Option<String> {
+    if let Ok(client) = cluster::client().await {
+        let api: Api<Order> = Api::namespaced(client, namespace);
+        if let Ok(Some(order)) = api.get_opt(name).await {
+            return resources::order_id(&order);
+        }
+    }
+    let nats = connect(reach).await.ok()?;
+    let question = ReadHistory { namespace: namespace.to_owned(), name: name.to_owned() };
+    ask(&nats, &question, PATIENCE).await.ok()?.order_id
 }
 
 /// The letters with these numbers; all of them, or none.

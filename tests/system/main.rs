@@ -5,6 +5,7 @@
 
 mod archive;
 mod cancel;
+mod dead_letters;
 mod deadlines;
 mod delete;
 mod events;
@@ -18,6 +19,7 @@ mod payment;
 mod provider;
 mod refusals;
 mod rejected;
+mod repair;
 mod rows;
 mod settings;
 mod shipping;

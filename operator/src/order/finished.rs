@@ -78,7 +78,8 @@ fn is_open(draft: &Draft<'_>, phase: OrderPhase) -> bool {
             !matches!(payment.answer, Some(PaymentPhase::Voided | PaymentPhase::Refunded))
         });
     if phase == OrderPhase::Completed {
-        return money && draft.wants_refund();
+        let gone = draft.payment().is_none() && !draft.is_settled(Settled::Money);
+        return draft.wants_refund() && (money || gone);
     }
     let goods = draft.reservation().is_some_and(|reservation| {
         !matches!(

@@ -66,13 +66,19 @@ fn travelling(draft: &Draft<'_>, effects: impl IntoIterator<Item = Effect>) -> R
     Rest::wanting(wanted).until(look_again)
 }
 
-/// The money goes back at a person's wish; the goods stay where they are.
+/// The money goes back at a person's wish; the goods stay where they are. Where the payment is gone, as in a namespace that
+/// goes, it is undone by the order id.
 pub(crate) fn goodwill(draft: &Draft<'_>) -> Option<Effect> {
-    let payment = draft.payment()?;
-    let desired = match (payment.is_wanted(), draft.wants_refund(), draft.is_undo_asked_again()) {
-        (true, true, _) => PaymentDesired::Refunded,
-        (false, _, true) => payment.spec.desired,
-        (true, false, _) | (false, _, false) => return None,
+    let undone = draft.status.compensation.is_some();
+    let Some(payment) = draft.payment() else {
+        let wanted = draft.wants_refund() && !undone && draft.is_recorded();
+        return wanted.then(|| draft.payment_to(PaymentDesired::Refunded));
+    };
+    let asked_directly = is_direct(draft.situation.payment) && !payment.is_void();
+    let desired = match (payment.is_wanted(), draft.wants_refund()) {
+        (true, true) => PaymentDesired::Refunded,
+        (false, _) if draft.is_undo_asked_again() || (asked_directly && !undone) => payment.spec.desired,
+        (true, false) | (false, _) => return None,
     };
     draft.is_recorded().then(|| draft.payment_to(desired))
 }

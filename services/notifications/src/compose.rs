@@ -9,6 +9,9 @@ use crate::settings::Shop;
 use crate::text::{one_line, safe_link};
 use crate::words;
 
+/// Why an order comes into a phase of which its customer was told before: a person has repaired it.
+const BACK_AGAIN: [&str; 2] = ["RetryRequested", "Resumed"];
+
 /// The reason with which an order that is `Shipped` tells of a problem; shipping tells of it in more detail.
 const SHIPMENT_PROBLEM: &str = "ShipmentProblem";
 /// The reason with which an order returns to `Shipped` because it could not be stopped any more.
@@ -171,6 +174,9 @@ pub fn compose(event: &Event, known: Option<&Contact>, shop: &Shop) -> Result<Op
     } else {
         let transition: OrderTransition = event.data()?;
         if template == Template::Shipped && transition.reason.as_deref() == Some(SHIPMENT_PROBLEM) {
+            return Ok(None);
+        }
+        if transition.reason.as_deref().is_some_and(|reason| BACK_AGAIN.contains(&reason)) {
             return Ok(None);
         }
         let letter = order_letter(&transition, shop);

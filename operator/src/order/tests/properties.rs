@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use resources::OrderPhase::{self, *};
-use resources::{OrderStatus, ReservationPhase, ShipmentPhase};
+use resources::{OrderStatus, RepairAction, ReservationPhase, Settled, ShipmentPhase};
 
 use super::world::{Luck, World};
 
@@ -29,6 +29,8 @@ enum Happening {
     Terminate,
     PayWith(u8),
     Suspend(bool),
+    /// A person asks for a repair; the number makes the value another.
+    Repair(usize, u8),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -52,6 +54,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => prop_oneof![3 => Just(Happening::Delete), 1 => Just(Happening::Terminate)],
         8 => any::<u8>().prop_map(Happening::PayWith),
         2 => any::<bool>().prop_map(Happening::Suspend),
+        4 => (0..4_usize, 0..3_u8).prop_map(|(action, number)| Happening::Repair(action, number)),
     ]
 }
 
@@ -88,6 +91,7 @@ fn happen(world: &mut World, happening: Happening) {
                 u32::from(dice / 2),
             );
         }
+        Happening::Repair(action, number) => world.ask(RepairAction::ALL[action], &format!("try {number}")),
         Happening::Suspend(suspend) => {
             if world.server.order.spec.suspend != suspend {
                 world.edit(|order| order.spec.suspend = suspend);
@@ -115,7 +119,7 @@ fn may_follow(before: Option<OrderPhase>, after: OrderPhase) -> bool {
         Some(Paid) => matches!(after, AwaitingPayment | Shipped | Compensating | Stuck),
         Some(Shipped) => matches!(after, Completed | Compensating | Stuck),
         Some(Compensating) => matches!(after, Failed | Cancelled | Shipped | Stuck),
-        Some(Stuck) => !matches!(after, Placed | Rejected | Stuck),
+        Some(Stuck) => !matches!(after, Rejected | Stuck),
         Some(Completed | Rejected | Failed | Cancelled) => false,
     }
 }
@@ -144,21 +148,27 @@ pub(super) fn check_write(world: &World, next: &OrderStatus) {
 /// What holds of an order that has ended.
 fn check_end(world: &World, status: &OrderStatus) {
     let World { inventory, till, carrier, .. } = world;
+    let settled = |what| status.settled_by_hand.contains(&what);
+    let given_back = status.money_repair.as_ref().is_some_and(|repair| repair.refund);
     match status.phase {
         Some(Completed) => {
-            assert_eq!(till.kept(), 1, "completed and not paid");
+            if given_back {
+                assert!(till.keeps_nothing() || till.refund_refused, "not given back: {till:?}");
+            } else if !settled(Settled::Money) {
+                assert_eq!(till.kept(), 1, "completed and not paid");
+            }
             assert_eq!(inventory.state, ReservationPhase::Committed, "completed and not booked out");
             assert!(carrier.has_left(), "completed and not sent");
         }
         Some(Rejected | Failed | Cancelled) => {
-            assert!(till.keeps_nothing(), "money is kept: {till:?}");
+            assert!(till.keeps_nothing() || settled(Settled::Money), "money is kept: {till:?}");
             assert_ne!(inventory.state, ReservationPhase::Held, "goods are kept");
             let lost = carrier.phase == Some(ShipmentPhase::Lost);
             assert!(lost || inventory.state != ReservationPhase::Committed, "goods are gone");
             let gone = carrier.phase.is_some_and(|phase| {
                 matches!(phase, ShipmentPhase::Booked | ShipmentPhase::InTransit | ShipmentPhase::Delivered)
             });
-            assert!(!gone, "the goods travel unpaid: {carrier:?}");
+            assert!(!gone || settled(Settled::Parcel), "the goods travel unpaid: {carrier:?}");
             // Without its resource, a parcel that was refused is cancelled like any other.
             let failed = world.terminating
                 || carrier.phase.is_some_and(|phase| {

@@ -371,3 +371,16 @@ fn who_asked_is_the_user_beside_the_request_or_the_writer_of_the_field() {
     assert_eq!(live(&[("supercargo", early, &[retry, by]), ("argocd", late, &[retry])]), "argocd");
     assert!(live(&[]).starts_with("somebody"));
 }
+
+#[test]
+fn goodwill_is_not_forgotten_when_the_payment_is_gone() {
+    let driven = order_in(Completed).asked(Refund, "the cup was chipped").drive();
+    let gone = Case { payment: None, ..driven.case }.deleted().drive();
+    assert!(!gone.archives());
+    let wanted = gone.payment().unwrap();
+    assert_eq!(
+        (wanted.attempt, wanted.desired),
+        (super::super::wishes::EVERY_ATTEMPT, PaymentDesired::Refunded)
+    );
+    assert!(answered(gone, PaymentPhase::Refunded).archives());
+}

@@ -91,6 +91,7 @@ pub(super) enum Stage {
 pub(super) struct Till {
     pub(super) attempts: BTreeMap<u32, Stage>,
     pub(super) refund_refused: bool,
+    undo_retry: u32,
     undone: Option<u32>,
     wish: Option<(u32, PaymentDesired)>,
     heard: Option<i64>,
@@ -98,7 +99,14 @@ pub(super) struct Till {
 
 impl Till {
     pub(super) fn new() -> Self {
-        Self { attempts: BTreeMap::new(), refund_refused: false, undone: None, wish: None, heard: None }
+        Self {
+            attempts: BTreeMap::new(),
+            refund_refused: false,
+            undo_retry: 0,
+            undone: None,
+            wish: None,
+            heard: None,
+        }
     }
 
     pub(super) fn kept(&self) -> usize {
@@ -116,6 +124,9 @@ impl Till {
         }
         match spec.desired {
             PaymentDesired::Cancelled | PaymentDesired::Refunded => {
+                // What was refused before is granted when it is asked for anew.
+                self.refund_refused &= spec.undo_retry <= self.undo_retry;
+                self.undo_retry = self.undo_retry.max(spec.undo_retry);
                 let newest = self.attempts.keys().next_back().copied();
                 self.undone = self.undone.max(newest).max(Some(spec.attempt));
                 self.wish = Some((spec.attempt, spec.desired));

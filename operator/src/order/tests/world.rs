@@ -3,7 +3,7 @@
 use jiff::{Timestamp, ToSpan};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use resources::{
-    Cancel, Order, OrderPhase, OrderStatus, Payment, PaymentChoice, ReservationPhase, Shipment,
+    Cancel, Order, OrderPhase, OrderStatus, Payment, PaymentChoice, RepairAction, ReservationPhase, Shipment,
     StockReservation,
 };
 
@@ -119,6 +119,15 @@ impl World {
 
     pub(super) fn cancel(&mut self) {
         self.edit(|order| order.spec.cancel = Some(Cancel { reason: "customer request".into() }));
+    }
+
+    /// A person asks for a repair; annotations change no generation.
+    pub(super) fn ask(&mut self, action: RepairAction, reason: &str) {
+        if !self.archived {
+            let annotations = self.server.order.metadata.annotations.get_or_insert_default();
+            annotations.insert(action.annotation().to_owned(), reason.to_owned());
+            self.touch();
+        }
     }
 
     pub(super) fn delete(&mut self) {

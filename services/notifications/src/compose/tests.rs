@@ -228,6 +228,10 @@ fn events_that_are_no_news_for_the_customer_are_not_told() {
     }
     let problem = with(json!({"phase": "Shipped", "reason": "ShipmentProblem"}));
     assert_eq!(try_told(EventType::OrderShipped, &problem).unwrap(), None, "the parcel's own event tells it");
+    for reason in ["RetryRequested", "Resumed"] {
+        let again = with(json!({"phase": "Paid", "reason": reason}));
+        assert_eq!(try_told(EventType::OrderPaid, &again).unwrap(), None, "it was told before it was stuck");
+    }
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn a_refused_refund_is_tried_once_for_each_repeated_command_under_another_key() 
         used.push(keys.refund(world.payment().attempts[0].refund_refusals));
         world.answer(Call::Refund, refused());
         assert_eq!((phase(&world), world.step()), (PaymentPhase::Failed, Step::Nothing));
-        let told = world.command(&command(2, Cancelled, 1));
+        let told = world.command(&command(3, Cancelled, 1));
         assert_eq!(told, Telling { event: None, report: true }, "the present state");
     }
     assert_eq!(used, ["o-1/1/refund", "o-1/1/refund/1", "o-1/1/refund/2"]);
@@ -166,4 +166,28 @@ fn a_refused_refund_that_keeps_the_wanted_attempt_from_beginning_is_told_in_its_
     world.answer(Call::Refund, refused());
     assert_eq!((phase(&world), world.step()), (PaymentPhase::Failed, Step::Nothing));
     assert_eq!(world.payment().attempt(2).unwrap().stage, Stage::Planned);
+}
+
+#[test]
+fn a_new_wish_to_undo_is_open_until_the_provider_answers_and_tells_no_capture_twice() {
+    let mut world = undone();
+    world.answer(Call::Refund, gives_back("re_1"));
+    world.answer(Call::RetrieveRefund, came_back("re_1"));
+    assert_eq!(phase(&world), PaymentPhase::Failed);
+    let told = world.command(&command(3, Cancelled, 1));
+    assert_eq!((phase(&world), told.event), (PaymentPhase::Captured, None), "refused no more, not given back yet");
+    world.answer(Call::Refund, gives_back("re_2"));
+    assert_eq!(world.answer(Call::RetrieveRefund, came_back("re_2")).event, Some(News::Shown), "refused once more");
+    assert_eq!((phase(&world), world.step()), (PaymentPhase::Failed, Step::Nothing));
+}
+
+#[test]
+fn a_repeated_wish_is_asked_again_and_stays_refused_meanwhile() {
+    let mut world = undone();
+    world.answer(Call::Refund, gives_back("re_1"));
+    world.answer(Call::RetrieveRefund, came_back("re_1"));
+    let known = world.payment().child.clone().unwrap().generation;
+    world.command(&command(known, Cancelled, 1));
+    assert_eq!(phase(&world), PaymentPhase::Failed);
+    assert!(matches!(world.step(), Step::Do(act) if act.call == Call::Refund));
 }
