@@ -6,12 +6,11 @@ use anyhow::Context as _;
 use async_nats::HeaderMap;
 use resources::{Order, OrderPhase, find_condition};
 use serde_json::Value;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::AssertSqlSafe;
 use testkit::{Placed, Program, TestShop, eventually, names, order, policy};
 
 use crate::Tested;
-use crate::stages::event_is_told;
+use crate::stages::{Stage, event_is_told, hold_at, inventory};
 
 fn letters(shop: &TestShop, verb: &[&str]) -> Program {
     Program::supercargo(&[&["dead-letters"], verb].concat()).with("NATS_URL", &shop.stack.addresses.nats)
@@ -27,13 +26,6 @@ async fn of_order(shop: &TestShop, placed: &Placed) -> anyhow::Result<Vec<Value>
 fn is_dead_lettered(order: &Order, wanted: &str) -> bool {
     let conditions = order.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     find_condition(conditions, "DeadLettered").is_some_and(|told| told.status == wanted)
-}
-
-/// A connection to inventory's own tables.
-async fn inventory(shop: &TestShop) -> anyhow::Result<PgConnection> {
-    let options: PgConnectOptions = shop.stack.addresses.database.parse()?;
-    let options = options.options([("search_path", "inventory")]);
-    PgConnection::connect_with(&options).await.context("failed to reach inventory's database")
 }
 
 #[tokio::test]
@@ -100,8 +92,7 @@ async fn a_command_that_cannot_be_handled_is_shown_on_its_order_and_redriven_onc
 async fn a_message_that_is_good_for_nothing_is_dropped_with_a_reason_and_its_order_is_free_of_it() -> Tested {
     let shop = TestShop::open().await?;
     let sku = shop.article("12.50", 5).await?;
-    let placed = shop.place(order().item(&sku, 1)).await?;
-    shop.completes(&placed).await?;
+    let placed = hold_at(&shop, &sku, Stage::Declined).await?;
     let attributes = events::Attributes {
         id: testkit::unique("forged"),
         source: "/supercargo/tests".to_owned(),
@@ -132,7 +123,8 @@ async fn a_message_that_is_good_for_nothing_is_dropped_with_a_reason_and_its_ord
     .await?;
     letters(&shop, &["drop", &again, "--reason", "forged by a test"]).answer().await?;
     shop.wait(&placed, "is free of it", |order| is_dead_lettered(order, "False")).await?;
-    assert_eq!(shop.reaches(&placed, OrderPhase::Completed).await?.status.and_then(|it| it.reason), None);
+    shop.cancel(&placed).await?;
+    shop.reaches(&placed, OrderPhase::Cancelled).await?;
     shop.settled().await?;
     shop.close().await
 }

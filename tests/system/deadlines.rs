@@ -7,7 +7,7 @@ use serde_json::json;
 use testkit::{Placed, Policy, TestShop, names, order, policy};
 
 use crate::Tested;
-use crate::stages::{Stage, event_is_told, hold_at, label_of};
+use crate::stages::{Stage, event_is_told, hold_at, inventory, label_of};
 
 /// The provider is away for ten seconds, for this order alone.
 const AWAY: &str = "pm_sandbox_unavailable";
@@ -101,5 +101,60 @@ async fn undone_late(on_deadline: &str, rests: OrderPhase) -> Tested {
     shop.rests(&placed, OrderPhase::Cancelled, "CancelRequested").await?;
     shop.settled().await?;
     assert_eq!(times_stuck(&shop, &placed).await?, usize::from(rests == OrderPhase::Stuck));
+    shop.close().await
+}
+
+#[tokio::test]
+async fn an_order_whose_goods_are_not_answered_for_in_time_says_so_or_is_stuck_and_goes_on_when_they_are()
+-> Tested {
+    for (on_deadline, rests) in [("Wait", OrderPhase::Placed), ("Stuck", OrderPhase::Stuck)] {
+        let shop = TestShop::open_with(within_a_second("placed", on_deadline)).await?;
+        let sku = shop.article("12.50", 5).await?;
+        // Somebody else works on this article, and does not come to an end.
+        let mut database = inventory(&shop).await?;
+        let mut locked = sqlx::Connection::begin(&mut database).await?;
+        sqlx::query("SELECT FROM stock WHERE sku = $1 FOR UPDATE").bind(&sku).execute(&mut *locked).await?;
+        let placed = shop.place(order().item(&sku, 1)).await?;
+        let late = shop.rests(&placed, rests, "StockOverdue").await?;
+        assert!(message(&late)?.contains("Inventory has not answered in time"), "{:?}", late.status);
+        event_is_told(&shop, &placed, "StockOverdue").await?;
+        locked.rollback().await?;
+        shop.completes(&placed).await?;
+        shop.settled().await?;
+        assert_eq!(times_stuck(&shop, &placed).await?, usize::from(rests == OrderPhase::Stuck));
+        shop.close().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_order_that_is_not_delivered_in_time_says_so_or_is_stuck_and_completes_once_it_is() -> Tested {
+    for (on_deadline, times) in [("Wait", 0), ("Stuck", 1)] {
+        let at_once = policy().with("deadlines", json!({"shipped": "1ms"})).with("onDeadline", on_deadline);
+        let shop = TestShop::open_with(at_once).await?;
+        let sku = shop.article("12.50", 5).await?;
+        let placed = shop.place(order().item(&sku, 1)).await?;
+        shop.completes(&placed).await?;
+        event_is_told(&shop, &placed, "DeliveryOverdue").await?;
+        shop.settled().await?;
+        assert_eq!(times_stuck(&shop, &placed).await?, times);
+        shop.close().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_order_without_a_label_in_time_says_so_apart_from_one_that_is_not_collected() -> Tested {
+    let shop = TestShop::open_with(within_a_second("booking", "Wait")).await?;
+    let sku = shop.article("12.50", 5).await?;
+    let faults = shop.stack.faults().await;
+    faults.of_carrier(json!({"rate": 1.0, "status": 503, "match": "POST /v2/shipments"})).await?;
+    let placed = shop.place(order().item(&sku, 1)).await?;
+    let late = shop.rests(&placed, OrderPhase::Paid, "BookingOverdue").await?;
+    assert!(message(&late)?.contains("The carrier has not given a label"), "{:?}", late.status);
+    event_is_told(&shop, &placed, "BookingOverdue").await?;
+    faults.end().await?;
+    shop.completes(&placed).await?;
+    shop.settled().await?;
     shop.close().await
 }

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use resources::{Order, OrderPhase, PaymentPhase, Repair, RepairOutcome};
 use serde_json::json;
-use testkit::{Level, Placed, Program, TestShop, names, order, policy};
+use testkit::{Level, Placed, Program, TestShop, eventually, names, order, policy};
 
 use crate::Tested;
 use crate::stages::{Stage, event_is_told, hold_at, payment_is};
@@ -132,8 +132,15 @@ async fn the_money_of_a_completed_order_goes_back_as_goodwill_once() -> Tested {
     is_refused(repair(&shop, &placed, "resume", &[]), "nothing to resume").await?;
     let said = repair(&shop, &placed, "refund", &["--reason", "the cup was chipped"]).answer().await?;
     assert!(said.contains("12.50 EUR"), "{said}");
-    shop.rests(&placed, OrderPhase::Completed, "Refunded").await?;
     payment_is(&shop, &placed, PaymentPhase::Refunded).await?;
+    eventually("the order says that its money went back", || async {
+        let order = shop.api::<Order>().get(&placed.name).await?;
+        let status = order.status.context("a status")?;
+        anyhow::ensure!(status.phase == Some(OrderPhase::Completed), "{:?}", status.phase);
+        anyhow::ensure!(status.reason.as_deref() == Some("Refunded"), "{:?}", status.reason);
+        Ok(())
+    })
+    .await?;
     shop.money_becomes(&placed, 1250, 1250).await?;
     shop.stock_becomes(&sku, Level::of(4, 0)).await?;
     is_refused(repair(&shop, &placed, "refund", &[]), "No money is kept").await?;

@@ -5,6 +5,8 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 use resources::{OrderPhase, Payment, PaymentPhase, Shipment, ShipmentPhase};
 use serde_json::json;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
 use testkit::{Placed, TestShop, eventually, order};
 
 /// Where an order is held.
@@ -109,4 +111,11 @@ pub async fn event_is_told(shop: &TestShop, placed: &Placed, reason: &str) -> an
         Ok(())
     })
     .await
+}
+
+/// A connection to inventory's own tables.
+pub async fn inventory(shop: &TestShop) -> anyhow::Result<PgConnection> {
+    let options: PgConnectOptions = shop.stack.addresses.database.parse()?;
+    let options = options.options([("search_path", "inventory")]);
+    PgConnection::connect_with(&options).await.context("failed to reach inventory's database")
 }

@@ -45,6 +45,8 @@ impl Stack {
 /// The letter that an event of a history is told by, as the mark in its subject.
 pub(crate) fn letter_of(event: &str, reason: Option<&str>) -> Option<&'static str> {
     match event {
+        // Back in a phase that was told before, as a person has repaired the order.
+        _ if matches!(reason, Some("RetryRequested" | "Resumed")) => None,
         "order.placed" => Some("is placed"),
         "order.payment_needed" => Some("Payment needed"),
         "order.paid" => Some("is paid"),

@@ -175,9 +175,17 @@ fn a_new_wish_to_undo_is_open_until_the_provider_answers_and_tells_no_capture_tw
     world.answer(Call::RetrieveRefund, came_back("re_1"));
     assert_eq!(phase(&world), PaymentPhase::Failed);
     let told = world.command(&command(3, Cancelled, 1));
-    assert_eq!((phase(&world), told.event), (PaymentPhase::Captured, None), "refused no more, not given back yet");
+    assert_eq!(
+        (phase(&world), told.event),
+        (PaymentPhase::Captured, None),
+        "refused no more, not given back yet"
+    );
     world.answer(Call::Refund, gives_back("re_2"));
-    assert_eq!(world.answer(Call::RetrieveRefund, came_back("re_2")).event, Some(News::Shown), "refused once more");
+    assert_eq!(
+        world.answer(Call::RetrieveRefund, came_back("re_2")).event,
+        Some(News::Shown),
+        "refused once more"
+    );
     assert_eq!((phase(&world), world.step()), (PaymentPhase::Failed, Step::Nothing));
 }
 
