@@ -89,3 +89,22 @@ pub async fn skus_of(pool: &PgPool, order_ids: &[String]) -> Result<Vec<String>,
         .fetch_all(pool)
         .await
 }
+
+/// How many articles there are.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count(pool: &PgPool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT count(*) FROM stock").fetch_one(pool).await
+}
+
+/// The articles and quantities of an order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lines_of(pool: &PgPool, order_id: &str) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    sqlx::query_as("SELECT sku, quantity FROM reservation_lines WHERE order_id = $1 ORDER BY sku")
+        .bind(order_id)
+        .fetch_all(pool)
+        .await
+}

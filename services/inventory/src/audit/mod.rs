@@ -5,7 +5,7 @@ mod facts;
 use chassis::audit::{Finding, LedgerRule, hold_against_itself};
 use sqlx::postgres::PgPool;
 
-pub use facts::{StockFacts, facts_of, ids_after, skus_of};
+pub use facts::{StockFacts, count, facts_of, ids_after, lines_of, skus_of};
 
 const RULES: [LedgerRule; 5] = [
     LedgerRule {
