@@ -50,10 +50,10 @@ impl ProviderMoney {
         }
     }
 
-    /// True when the provider holds nothing and never did.
+    /// True when the provider neither keeps nor promises anything.
     #[must_use]
-    pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
+    pub const fn is_nothing(&self) -> bool {
+        self.captured == self.refunded && self.authorized == 0
     }
 }
 
