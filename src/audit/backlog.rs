@@ -59,13 +59,15 @@ pub async fn globals(sources: &Sources, patience: super::survey::Manner) -> anyh
     findings.extend(told);
     findings.extend(behind.iter().map(|behind| {
         let streams::Behind { stream, consumer, pending, since } = behind;
-        let message = format!("{consumer} has {pending} messages of {stream} before it, the oldest from {since:.0}");
+        let message =
+            format!("{consumer} has {pending} messages of {stream} before it, the oldest from {since:.0}");
         Finding::new(Rule::ConsumerBehind, message).about(consumer.clone()).instead(pending, 0)
     }));
     let dead_letters = letters.len();
     findings.extend(letters.into_iter().map(|letter| {
         let message = format!("{} could not handle a message: {}", letter.consumer, letter.error);
-        let finding = Finding::new(Rule::DeadLetter, message).about(format!("dead letter {}", letter.sequence));
+        let finding =
+            Finding::new(Rule::DeadLetter, message).about(format!("dead letter {}", letter.sequence));
         match letter.order_id {
             Some(id) => finding.of(nameless(&id)),
             None => finding,
@@ -80,19 +82,26 @@ fn before(patience: Duration) -> Timestamp {
 
 async fn ledgers(sources: &Sources) -> anyhow::Result<Vec<Finding>> {
     let (stock, money) = futures::try_join!(
-        async { inventory::audit::audit(&sources.ledgers.inventory).await.context("could not check inventory") },
+        async {
+            inventory::audit::audit(&sources.ledgers.inventory).await.context("could not check inventory")
+        },
         async { payment::audit::audit(&sources.ledgers.payment).await.context("could not check payment") },
     )?;
     let of = |rule| {
         move |broken: chassis::audit::Finding| {
             let chassis::audit::Finding { rule: text, order_id, sku, found, expected } = broken;
-            let mut finding = Finding::new(rule, format!("{text} does not hold: {found} instead of {expected}"));
+            let mut finding =
+                Finding::new(rule, format!("{text} does not hold: {found} instead of {expected}"));
             finding.about = sku;
             finding.order = order_id.as_deref().map(nameless);
             finding.instead(found, expected)
         }
     };
-    Ok(stock.into_iter().map(of(Rule::StockLedger)).chain(money.into_iter().map(of(Rule::MoneyLedger))).collect())
+    Ok(stock
+        .into_iter()
+        .map(of(Rule::StockLedger))
+        .chain(money.into_iter().map(of(Rule::MoneyLedger)))
+        .collect())
 }
 
 /// What was committed and not told, and what is due and not done.
@@ -147,7 +156,8 @@ pub async fn missing_events(
         }
         let mut after = 0;
         loop {
-            let events = chassis::audit::published_after(pool, after, before, PAGE).await.with_context(failed)?;
+            let events =
+                chassis::audit::published_after(pool, after, before, PAGE).await.with_context(failed)?;
             let Some(last) = events.last() else { break };
             after = last.row;
             told += events.len();
@@ -182,7 +192,8 @@ pub async fn confirm_missing(
     }
     tokio::time::sleep(pause).await;
     let mut findings = Vec::new();
-    let mut by_service: std::collections::BTreeMap<&'static str, Vec<PublishedEvent>> = std::collections::BTreeMap::new();
+    let mut by_service: std::collections::BTreeMap<&'static str, Vec<PublishedEvent>> =
+        std::collections::BTreeMap::new();
     for Missing { service, event } in suspects {
         by_service.entry(service).or_default().push(event);
     }

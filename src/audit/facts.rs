@@ -97,6 +97,10 @@ impl OrderFacts {
         match (&self.live, &self.history) {
             (Some(_), _) => Standing::Live,
             (None, Some(history)) if history.archived_sequence.is_some() => Standing::Archived,
+            // What services tell of it makes no order: it was never heard of by a transition.
+            (None, Some(history)) if history.sequence == 0 && history.transitions.is_empty() => {
+                Standing::Unknown
+            }
             (None, Some(_)) => Standing::Lost,
             (None, None) => Standing::Unknown,
         }
@@ -120,7 +124,9 @@ impl OrderFacts {
             Some(OrderPhase::Completed) => Some(End::WithGoods),
             // A shipped order that is deleted is archived as it is: nothing is left to be undone.
             Some(OrderPhase::Shipped) => (standing != Standing::Live).then_some(End::WithGoods),
-            Some(OrderPhase::Rejected | OrderPhase::Failed | OrderPhase::Cancelled) => Some(End::WithoutGoods),
+            Some(OrderPhase::Rejected | OrderPhase::Failed | OrderPhase::Cancelled) => {
+                Some(End::WithoutGoods)
+            }
             Some(
                 OrderPhase::Placed
                 | OrderPhase::Reserved
@@ -142,7 +148,8 @@ impl OrderFacts {
 
     /// Its id and, where anybody knows it, its name.
     pub fn name(&self) -> OrderName {
-        let place = |namespace: &String, name: &String| Place { namespace: namespace.clone(), name: name.clone() };
+        let place =
+            |namespace: &String, name: &String| Place { namespace: namespace.clone(), name: name.clone() };
         let live = self.live.as_ref().map(|it| place(&it.namespace, &it.name));
         let history = || self.history.as_ref().map(|it| place(&it.namespace, &it.name));
         let stock = || self.stock.as_ref().map(|it| place(&it.namespace, &it.name));
@@ -154,7 +161,6 @@ impl OrderFacts {
 
     /// True when no source knows anything of it.
     pub fn is_nothing(&self) -> bool {
-        let provider = self.provider.is_none_or(|provider| provider.is_nothing());
-        self.name().place.is_none() && provider
+        self.name().place.is_none() && self.provider.unwrap_or_default() == ProviderMoney::default()
     }
 }

@@ -111,7 +111,15 @@ impl Child {
 impl Finding {
     /// A finding about nothing in particular.
     pub fn new(rule: Rule, message: impl Into<String>) -> Self {
-        Self { rule, order: None, about: None, message: message.into(), found: None, expected: None, remedy: None }
+        Self {
+            rule,
+            order: None,
+            about: None,
+            message: message.into(),
+            found: None,
+            expected: None,
+            remedy: None,
+        }
     }
 
     /// About this order.

@@ -83,8 +83,9 @@ pub struct AuditArguments {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let read: jiff::SignedDuration =
-        text.parse().map_err(|error| format!("{text:?} is no duration ({error}): give, for example, 3s or 2m"))?;
+    let read: jiff::SignedDuration = text
+        .parse()
+        .map_err(|error| format!("{text:?} is no duration ({error}): give, for example, 3s or 2m"))?;
     read.try_into().map_err(|_| format!("{text:?} is negative: give, for example, 3s or 2m"))
 }
 
@@ -93,7 +94,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// None: what could not be checked is said, and is an exit code of its own.
 pub async fn run(arguments: AuditArguments) -> ExitCode {
-    let done = if arguments.watch { watch::run(&arguments).await.map(|()| 0) } else { once(&arguments).await };
+    let done =
+        if arguments.watch { watch::run(&arguments).await.map(|()| 0) } else { once(&arguments).await };
     match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

@@ -45,13 +45,19 @@ pub fn action(finding: &Finding) -> Option<String> {
         Remedy::Release => "ask inventory to release what it holds for the order".to_owned(),
         Remedy::BookOut => "ask inventory to book out what it holds for the order".to_owned(),
         Remedy::ReportAgain(child) => {
-            format!("send the command of the {} once more, so that {} reports what is", child.kind(), child.service())
+            format!(
+                "send the command of the {} once more, so that {} reports what is",
+                child.kind(),
+                child.service()
+            )
         }
         Remedy::Retell(missing) => {
             let numbers: Vec<String> = missing.iter().map(ToString::to_string).collect();
             format!("tell the transitions {} again, from the resource or its snapshot", numbers.join(", "))
         }
-        Remedy::TellAgain { service, row } => format!("have {service} tell the event in row {row} of its outbox again"),
+        Remedy::TellAgain { service, row } => {
+            format!("have {service} tell the event in row {row} of its outbox again")
+        }
         Remedy::TellNow { service, row } => format!("have {service} try row {row} of its outbox at once"),
     })
 }
@@ -75,14 +81,16 @@ pub async fn repair(sources: &Sources, who: &str, finding: &Finding, action: Str
         order_id: finding.order.as_ref().map(|order| order.id.clone()),
         finding: serde_json::to_value(finding).context("failed to write a finding")?,
     };
-    let number = orders::audit::begin_repair(pool, &noted)
-        .await
-        .context("failed to write the repair down, so that it was not made: does orders run in this version?")?;
+    let number = orders::audit::begin_repair(pool, &noted).await.context(
+        "failed to write the repair down, so that it was not made: does orders run in this version?",
+    )?;
     let outcome = match apply(sources, finding).await {
         Ok(outcome) => outcome,
         Err(error) => format!("failed: {error:#}"),
     };
-    orders::audit::end_repair(pool, number, &outcome).await.context("failed to write down what became of a repair")?;
+    orders::audit::end_repair(pool, number, &outcome)
+        .await
+        .context("failed to write down what became of a repair")?;
     if let Some(place) = finding.order.as_ref().and_then(|order| order.place.as_ref()) {
         tell(sources, place, finding, &format!("{who}: {action}: {outcome}")).await;
     }
@@ -141,18 +149,31 @@ async fn settle(sources: &Sources, order: &OrderName, desired: ReservationDesire
             expires_at: None,
         },
     };
-    let status: StockReservationStatus = ask_subject(&sources.nats, StockReservationSpec::APPLY, &command, PATIENCE)
-        .await
-        .context("failed to ask inventory: is it running?")?;
-    Ok(format!("inventory answers {}", status.phase.map_or_else(|| "nothing".to_owned(), |phase| format!("{phase:?}"))))
+    let status: StockReservationStatus =
+        ask_subject(&sources.nats, StockReservationSpec::APPLY, &command, PATIENCE)
+            .await
+            .context("failed to ask inventory: is it running?")?;
+    Ok(format!(
+        "inventory answers {}",
+        status.phase.map_or_else(|| "nothing".to_owned(), |phase| format!("{phase:?}"))
+    ))
 }
 
 async fn report_again(sources: &Sources, order: &OrderName, child: Child) -> anyhow::Result<String> {
     let place = place(order)?;
     match child {
-        Child::StockReservation => command_again(sources, place, |it: &StockReservation| (it.spec.order_ref.clone(), it.spec.clone())).await,
-        Child::Payment => command_again(sources, place, |it: &Payment| (it.spec.order_ref.clone(), it.spec.clone())).await,
-        Child::Shipment => command_again(sources, place, |it: &Shipment| (it.spec.order_ref.clone(), it.spec.clone())).await,
+        Child::StockReservation => {
+            command_again(sources, place, |it: &StockReservation| {
+                (it.spec.order_ref.clone(), it.spec.clone())
+            })
+            .await
+        }
+        Child::Payment => {
+            command_again(sources, place, |it: &Payment| (it.spec.order_ref.clone(), it.spec.clone())).await
+        }
+        Child::Shipment => {
+            command_again(sources, place, |it: &Shipment| (it.spec.order_ref.clone(), it.spec.clone())).await
+        }
     }
 }
 
@@ -163,7 +184,10 @@ async fn command_again<C, S>(
     spec: impl Fn(&C) -> (OrderReference, S),
 ) -> anyhow::Result<String>
 where
-    C: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + std::fmt::Debug + for<'de> Deserialize<'de>,
+    C: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + for<'de> Deserialize<'de>,
     S: CommandTarget + Serialize,
 {
     let api: Api<C> = Api::namespaced(sources.cluster.client().clone(), &place.namespace);
@@ -218,7 +242,8 @@ async fn tell(sources: &Sources, place: &Place, finding: &Finding, note: &str) {
         action: "Audit".to_owned(),
         secondary: None,
     };
-    if let Err(error) = Recorder::new(client.clone(), reporter).publish(&event, &order.object_ref(&())).await {
+    if let Err(error) = Recorder::new(client.clone(), reporter).publish(&event, &order.object_ref(&())).await
+    {
         tracing::warn!("failed to tell of a repair by an Event: {error}");
     }
 }

@@ -79,7 +79,8 @@ impl Report {
     pub fn text(&self) -> String {
         let mut text = String::new();
         for told in &self.findings {
-            let _ = writeln!(text, "{}. {} {}", told.statement, told.finding.rule.name(), subject(&told.finding));
+            let _ =
+                writeln!(text, "{}. {} {}", told.statement, told.finding.rule.name(), subject(&told.finding));
             let _ = writeln!(text, "   {}", told.finding.message);
             let _ = writeln!(text, "   {}", told.advice);
         }

@@ -179,8 +179,12 @@ impl Rule {
                 "Count the article (supercargo catalog import) once nothing moves it, and look for who wrote past the ledger."
             }
             Self::HoldWithoutOrder => "supercargo audit --repair releases the hold.",
-            Self::MoneyLedger => "Compare the order's ledger with the provider's dashboard, and correct the ledger by an entry.",
-            Self::DoubleCapture => "Give one charge back at the provider's dashboard; its webhook books it here.",
+            Self::MoneyLedger => {
+                "Compare the order's ledger with the provider's dashboard, and correct the ledger by an entry."
+            }
+            Self::DoubleCapture => {
+                "Give one charge back at the provider's dashboard; its webhook books it here."
+            }
             Self::ProviderDiffers => {
                 "Look the order id up at the provider's dashboard: what was done there by hand must be booked here, \
                  and what is only booked here was never done."
@@ -190,10 +194,14 @@ impl Rule {
             }
             Self::MoneyKept => "Give the money back at the provider's dashboard; its webhook books it here.",
             Self::Unpaid => "Ask the customer to pay, or write the order off: it has its goods.",
-            Self::Overpaid => "Give the difference back at the provider's dashboard; its webhook books it here.",
+            Self::Overpaid => {
+                "Give the difference back at the provider's dashboard; its webhook books it here."
+            }
             Self::HoldOfEnded => "supercargo audit --repair releases the hold.",
             Self::GoodsGone => "Find out where the goods are; when they are in the house, count the article.",
-            Self::NotBookedOut => "supercargo audit --repair books out what is still held; else count the article.",
+            Self::NotBookedOut => {
+                "supercargo audit --repair books out what is still held; else count the article."
+            }
             Self::PaidWithoutGoods => "Count the article and order it in, or cancel the order.",
             Self::NotSent => "Ask the carrier for the parcel; send the goods by hand if there is none.",
             Self::ParcelTravels => "Have the carrier void or call back the label.",
@@ -203,16 +211,24 @@ impl Rule {
             }
             Self::HistoryGap => "supercargo audit --repair tells the missing transitions again.",
             Self::PhaseSkipped => "Report it as a defect, with supercargo order history.",
-            Self::HistoryContradiction => "Report it as a defect, with supercargo order history: two leaders told it otherwise.",
+            Self::HistoryContradiction => {
+                "Report it as a defect, with supercargo order history: two leaders told it otherwise."
+            }
             Self::ResourceBehind => "Look whether the operator runs and may write the order's status.",
             Self::StatusBehind => "supercargo audit --repair has it reported again.",
             Self::NoReason => "Look whether the operator runs; describe the order for its Events.",
             Self::Overdue => "Look into the service that it waits for: /ready, its log, its dead letters.",
-            Self::OutboxStale => "Look whether the service runs and reaches NATS and the API server; --repair has it tried at once.",
+            Self::OutboxStale => {
+                "Look whether the service runs and reaches NATS and the API server; --repair has it tried at once."
+            }
             Self::WorkOverdue => "Look whether the service runs, and what its last error says.",
-            Self::DeadLetter => "See why with supercargo dead-letters show, mend it, then redrive or drop the message.",
+            Self::DeadLetter => {
+                "See why with supercargo dead-letters show, mend it, then redrive or drop the message."
+            }
             Self::ConsumerBehind => "Look whether the service of that consumer runs and keeps up.",
-            Self::LedgerBehind => "The database has lost what it had acknowledged: restore it, and look at its durability settings.",
+            Self::LedgerBehind => {
+                "The database has lost what it had acknowledged: restore it, and look at its durability settings."
+            }
             Self::EventMissing => "supercargo audit --repair has the event told again.",
         }
     }
@@ -244,7 +260,11 @@ mod tests {
     fn the_guide_explains_every_rule() {
         let guide = include_str!("../../docs/audit.md");
         for rule in Rule::ALL {
-            assert!(guide.contains(&format!("`{}`", rule.name())), "docs/audit.md does not tell of {}", rule.name());
+            assert!(
+                guide.contains(&format!("`{}`", rule.name())),
+                "docs/audit.md does not tell of {}",
+                rule.name()
+            );
         }
     }
 }

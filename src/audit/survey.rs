@@ -65,8 +65,16 @@ pub struct Outcome {
 /// # Errors
 /// When a source cannot be read; the error says which.
 pub async fn survey(sources: &Sources, scope: &Scope, manner: Manner) -> anyhow::Result<Outcome> {
-    let (books, mut globals) = futures::try_join!(all_books(sources, scope), backlog::globals(sources, manner))?;
-    let mut surveyor = Surveyor { sources, scope, books, seen: Seen::default(), suspects: Suspects::default(), met: Met::default() };
+    let (books, mut globals) =
+        futures::try_join!(all_books(sources, scope), backlog::globals(sources, manner))?;
+    let mut surveyor = Surveyor {
+        sources,
+        scope,
+        books,
+        seen: Seen::default(),
+        suspects: Suspects::default(),
+        met: Met::default(),
+    };
     if scope.orders.is_empty() {
         surveyor.walk().await?;
     } else {
@@ -81,8 +89,10 @@ pub async fn survey(sources: &Sources, scope: &Scope, manner: Manner) -> anyhow:
     let (events, missing) = backlog::missing_events(sources, within, manner).await?;
     let mut findings = globals.findings;
     let pause = manner.confirm_after;
-    let (confirmed, missing) =
-        futures::try_join!(confirm(sources, suspects.0, pause), backlog::confirm_missing(sources, missing, pause))?;
+    let (confirmed, missing) = futures::try_join!(
+        confirm(sources, suspects.0, pause),
+        backlog::confirm_missing(sources, missing, pause)
+    )?;
     findings.extend(confirmed);
     findings.extend(missing);
     name_all(sources, &mut findings).await?;
@@ -278,7 +288,8 @@ async fn confirm(
         }
         tokio::time::sleep(pause).await;
         let ids: Vec<String> = suspects.keys().cloned().collect();
-        let places = suspects.iter().filter_map(|(id, suspect)| Some((id.clone(), suspect.place.clone()?))).collect();
+        let places =
+            suspects.iter().filter_map(|(id, suspect)| Some((id.clone(), suspect.place.clone()?))).collect();
         let mut moved = BTreeMap::new();
         for facts in look(sources, &ids, &places).await? {
             let before = suspects.remove(&facts.id).map(|suspect| suspect.findings).unwrap_or_default();
@@ -298,7 +309,10 @@ async fn confirm(
 async fn skus_of(sources: &Sources, ids: &BTreeSet<String>) -> anyhow::Result<BTreeSet<String>> {
     let ids: Vec<String> = ids.iter().cloned().collect();
     let skus = inventory::audit::skus_of(&sources.ledgers.inventory, &ids).await;
-    Ok(skus.context("could not check inventory: failed to read the articles of orders")?.into_iter().collect())
+    Ok(skus
+        .context("could not check inventory: failed to read the articles of orders")?
+        .into_iter()
+        .collect())
 }
 
 /// Gives orders that are known by their id alone the name that anybody knows.

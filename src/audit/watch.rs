@@ -6,12 +6,12 @@ use std::time::Instant;
 use chassis::{HealthCheck, Platform, Role};
 use jiff::Timestamp;
 
+use super::AuditArguments;
 use super::finding::Finding;
 use super::report::subject;
 use super::rule::Rule;
 use super::sources::{Cluster, Ledgers, Sources};
 use super::survey::{Outcome, survey};
-use super::AuditArguments;
 
 /// Checks until the process is told to stop; serves `/metrics`, `/health` and `/ready` meanwhile.
 ///
@@ -90,7 +90,8 @@ fn tell(outcome: Outcome, known: &BTreeSet<Finding>, begun: Instant) -> BTreeSet
     }
     for (rule, count) in counts {
         let statement = rule.statement().to_string();
-        metrics::gauge!("supercargo_audit_findings", "rule" => rule.name(), "statement" => statement).set(f64::from(count));
+        metrics::gauge!("supercargo_audit_findings", "rule" => rule.name(), "statement" => statement)
+            .set(f64::from(count));
     }
     let orders = u32::try_from(checked.orders).unwrap_or(u32::MAX);
     metrics::gauge!("supercargo_audit_orders").set(f64::from(orders));

@@ -69,7 +69,10 @@ impl OutboxEvent {
 }
 
 enum Outgoing {
-    Event { event: Event, message_id: String },
+    Event {
+        event: Event,
+        message_id: String,
+    },
     Status(StatusReport),
     /// A later row of the same batch reports on the same object.
     Overtaken,

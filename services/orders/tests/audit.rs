@@ -2,7 +2,9 @@
 
 mod support;
 
-use orders::audit::{Repair, begin_repair, end_repair, facts_of, ids_after, ids_named, told_again, unrecorded};
+use orders::audit::{
+    Repair, begin_repair, end_repair, facts_of, ids_after, ids_named, told_again, unrecorded,
+};
 use resources::{OrderPhase, OrderStatus, PaymentPhase};
 use serde_json::json;
 use support::{Desk, OrderFixture};
@@ -98,7 +100,8 @@ async fn a_repair_is_written_down_before_it_is_made_and_closed_afterwards() {
     let open: (String, Option<String>) = sqlx::query_as(outcome).bind(number).fetch_one(pool).await.unwrap();
     assert_eq!(open, ("alice".into(), None));
     end_repair(pool, number, "told 1").await.unwrap();
-    let closed: (String, Option<String>) = sqlx::query_as(outcome).bind(number).fetch_one(pool).await.unwrap();
+    let closed: (String, Option<String>) =
+        sqlx::query_as(outcome).bind(number).fetch_one(pool).await.unwrap();
     assert_eq!(closed.1.as_deref(), Some("told 1"));
     let anonymous = Repair { who: String::new(), ..repair };
     assert!(begin_repair(pool, &anonymous).await.is_err(), "who repaired is always known");

@@ -35,7 +35,10 @@ async fn the_ledger_and_the_providers_books_say_the_same_of_an_order() {
     town.until("Captured").await;
     let ids = [town.order.clone()];
     let facts = facts_of(pool, &ids).await.unwrap().remove(0);
-    assert_eq!((facts.phase, facts.captured, facts.refunded, facts.captures), (PaymentPhase::Captured, 3180, 0, 1));
+    assert_eq!(
+        (facts.phase, facts.captured, facts.refunded, facts.captures),
+        (PaymentPhase::Captured, 3180, 0, 1)
+    );
     assert_eq!((facts.amount, facts.currency.as_str(), facts.is_open), (3180, "EUR", false));
     let intents = intents_of(pool, &town.order).await.unwrap();
     assert_eq!(intents.len(), 1);

@@ -7,14 +7,21 @@ use crate::audit::finding::{Finding, Remedy};
 use crate::audit::rule::Rule;
 
 pub(super) fn judge(facts: &OrderFacts) -> Vec<Finding> {
-    [held(facts), booked_out(facts), paid(facts), parcel(facts), labels(facts)].into_iter().flatten().collect()
+    [held(facts), booked_out(facts), paid(facts), parcel(facts), labels(facts)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn ended(facts: &OrderFacts) -> String {
     match (facts.standing(), facts.phase()) {
         (Standing::Unknown, _) => "nobody knows the order".to_owned(),
-        (Standing::Live | Standing::Archived | Standing::Lost, Some(phase)) => format!("the order is {phase}"),
-        (Standing::Live | Standing::Archived | Standing::Lost, None) => "the order was never quoted".to_owned(),
+        (Standing::Live | Standing::Archived | Standing::Lost, Some(phase)) => {
+            format!("the order is {phase}")
+        }
+        (Standing::Live | Standing::Archived | Standing::Lost, None) => {
+            "the order was never quoted".to_owned()
+        }
     }
 }
 
@@ -24,7 +31,8 @@ fn held(facts: &OrderFacts) -> Option<Finding> {
     let found = |rule, message: String| Finding::new(rule, message).instead(pieces, 0);
     match (facts.standing(), facts.end()) {
         (_, Some(End::WithGoods)) => {
-            let message = format!("{}, and its {pieces} pieces are still held instead of booked out", ended(facts));
+            let message =
+                format!("{}, and its {pieces} pieces are still held instead of booked out", ended(facts));
             Some(found(Rule::NotBookedOut, message).mended_by(Remedy::BookOut))
         }
         (Standing::Unknown, _) => {
@@ -122,6 +130,7 @@ fn parcel(facts: &OrderFacts) -> Option<Finding> {
 fn labels(facts: &OrderFacts) -> Option<Finding> {
     let labels = facts.parcel.as_ref()?.live_labels;
     (labels > 1).then(|| {
-        Finding::new(Rule::TwoParcels, format!("{labels} labels of one order are live at the carrier")).instead(labels, 1)
+        Finding::new(Rule::TwoParcels, format!("{labels} labels of one order are live at the carrier"))
+            .instead(labels, 1)
     })
 }

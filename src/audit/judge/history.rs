@@ -1,7 +1,8 @@
 //! The history: every transition, in the order that the state machine allows, and the same everywhere.
 
 use resources::OrderPhase::{
-    self, AwaitingPayment, Cancelled, Compensating, Completed, Failed, Paid, Placed, Rejected, Reserved, Shipped, Stuck,
+    self, AwaitingPayment, Cancelled, Compensating, Completed, Failed, Paid, Placed, Rejected, Reserved,
+    Shipped, Stuck,
 };
 
 use crate::audit::facts::OrderFacts;
@@ -47,7 +48,8 @@ fn gap(facts: &OrderFacts) -> Option<Finding> {
         return None;
     }
     let numbers: Vec<String> = missing.iter().map(ToString::to_string).collect();
-    let message = format!("the history misses {} of {newest} transitions: {}", missing.len(), numbers.join(", "));
+    let message =
+        format!("the history misses {} of {newest} transitions: {}", missing.len(), numbers.join(", "));
     let recorded = newest - i64::try_from(missing.len()).unwrap_or(newest);
     Some(Finding::new(Rule::HistoryGap, message).instead(recorded, newest).mended_by(Remedy::Retell(missing)))
 }
@@ -57,11 +59,14 @@ fn skipped(facts: &OrderFacts) -> Vec<Finding> {
     let mut before: Option<(i64, OrderPhase)> = None;
     let mut findings = Vec::new();
     for (sequence, phase) in &history.transitions {
-        let follows = before.is_none_or(|(last, _)| last + 1 == *sequence) && (before.is_some() || *sequence == 1);
+        let follows =
+            before.is_none_or(|(last, _)| last + 1 == *sequence) && (before.is_some() || *sequence == 1);
         let phase_before = before.map(|(_, phase)| phase);
         if follows && !may_follow(phase_before, *phase) {
             let from = phase_before.map_or_else(|| "nothing".to_owned(), |phase| phase.to_string());
-            let message = format!("transition {sequence} goes from {from} to {phase}, which the state machine does not allow");
+            let message = format!(
+                "transition {sequence} goes from {from} to {phase}, which the state machine does not allow"
+            );
             findings.push(Finding::new(Rule::PhaseSkipped, message).about(sequence.to_string()));
         }
         before = Some((*sequence, *phase));
@@ -90,7 +95,8 @@ fn behind(facts: &OrderFacts) -> Option<Finding> {
     if live.sequence >= history.sequence {
         return None;
     }
-    let shown = |phase: Option<OrderPhase>| phase.map_or_else(|| "no phase".to_owned(), |phase| phase.to_string());
+    let shown =
+        |phase: Option<OrderPhase>| phase.map_or_else(|| "no phase".to_owned(), |phase| phase.to_string());
     let (found, expected) = (shown(live.phase), shown(history.phase));
     let message = format!(
         "the resource shows {found} (transition {}), the history has {expected} (transition {})",

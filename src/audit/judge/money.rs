@@ -13,7 +13,10 @@ use crate::audit::rule::Rule;
 const SETTLES_WITHIN: Duration = Duration::from_secs(600);
 
 pub(super) fn judge(facts: &OrderFacts, now: Timestamp) -> Vec<Finding> {
-    [double_capture(facts), books(facts, now), owed(facts, now), promised(facts, now)].into_iter().flatten().collect()
+    [double_capture(facts), books(facts, now), owed(facts, now), promised(facts, now)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Minor units as people write them.
@@ -62,7 +65,9 @@ fn books(facts: &OrderFacts, now: Timestamp) -> Option<Finding> {
     if is_settling(facts, now) || (provider.captured, provider.refunded) == (money.captured, money.refunded) {
         return None;
     }
-    let told = |captured, refunded| format!("{} taken and {} given back", text(facts, captured), text(facts, refunded));
+    let told = |captured, refunded| {
+        format!("{} taken and {} given back", text(facts, captured), text(facts, refunded))
+    };
     let (there, here) = (told(provider.captured, provider.refunded), told(money.captured, money.refunded));
     let message = format!("the provider has {there}, our ledger {here}");
     Some(Finding::new(Rule::ProviderDiffers, message).instead(there, here))
@@ -72,7 +77,9 @@ fn owed(facts: &OrderFacts, now: Timestamp) -> Option<Finding> {
     let money = facts.money.as_ref();
     let kept = money.map_or(0, |money| money.captured - money.refunded);
     let refunded = money.map_or(0, |money| money.refunded);
-    let of = |rule, message: String, owed: i64| Some(Finding::new(rule, message).instead(text(facts, kept), text(facts, owed)));
+    let of = |rule, message: String, owed: i64| {
+        Some(Finding::new(rule, message).instead(text(facts, kept), text(facts, owed)))
+    };
     if is_settling(facts, now) {
         return None;
     }
@@ -80,7 +87,9 @@ fn owed(facts: &OrderFacts, now: Timestamp) -> Option<Finding> {
     if facts.end() == Some(End::WithoutGoods) {
         let held = text(facts, kept);
         return (kept != 0)
-            .then(|| of(Rule::MoneyKept, format!("the order is {phase}, and {held} are kept of its payment"), 0))
+            .then(|| {
+                of(Rule::MoneyKept, format!("the order is {phase}, and {held} are kept of its payment"), 0)
+            })
             .flatten();
     }
     let total = facts.total()?;
@@ -113,6 +122,7 @@ fn promised(facts: &OrderFacts, now: Timestamp) -> Option<Finding> {
     }
     let held = text(facts, provider.authorized);
     let phase = facts.phase().map_or_else(|| "unknown".to_owned(), |phase| phase.to_string());
-    let message = format!("the order is {phase}, and the provider still promises {held} of the customer's money");
+    let message =
+        format!("the order is {phase}, and the provider still promises {held} of the customer's money");
     Some(Finding::new(Rule::MoneyKept, message).instead(held, text(facts, 0)))
 }

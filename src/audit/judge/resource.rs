@@ -77,14 +77,13 @@ fn status(kind: Child, child: &LiveChild, ledger: Option<(Option<&str>, Option<i
         None => 0,
     };
     let (name, service) = (kind.kind(), kind.service());
-    let found = |rule, message: String| Finding::new(rule, message).about(name).instead(child.revision, newest);
+    let found =
+        |rule, message: String| Finding::new(rule, message).about(name).instead(child.revision, newest);
     match child.revision.cmp(&newest) {
         std::cmp::Ordering::Equal => None,
         std::cmp::Ordering::Less => {
-            let message = format!(
-                "the {name} shows report {}, the ledger of {service} is at {newest}",
-                child.revision
-            );
+            let message =
+                format!("the {name} shows report {}, the ledger of {service} is at {newest}", child.revision);
             Some(found(Rule::StatusBehind, message).mended_by(Remedy::ReportAgain(kind)))
         }
         std::cmp::Ordering::Greater => {

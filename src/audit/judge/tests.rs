@@ -99,7 +99,8 @@ fn money(phase: PaymentPhase, captured: i64, refunded: i64) -> MoneyFacts {
 }
 
 fn parcel(phase: ShipmentPhase) -> ParcelFacts {
-    let is_live = !matches!(phase, ShipmentPhase::Rejected | ShipmentPhase::Cancelled | ShipmentPhase::Pending);
+    let is_live =
+        !matches!(phase, ShipmentPhase::Rejected | ShipmentPhase::Cancelled | ShipmentPhase::Pending);
     ParcelFacts {
         order_id: ID.into(),
         namespace: "shop".into(),
@@ -121,7 +122,13 @@ const HAPPY: [OrderPhase; 5] = [Placed, Reserved, Paid, Shipped, Completed];
 const UNDELIVERABLE: [OrderPhase; 5] = [Placed, Reserved, Paid, Compensating, Failed];
 
 fn of(phases: &[OrderPhase]) -> OrderFacts {
-    OrderFacts { id: ID.into(), live: Some(live(phases)), history: Some(history(phases)), provider: provider(0, 0), ..OrderFacts::default() }
+    OrderFacts {
+        id: ID.into(),
+        live: Some(live(phases)),
+        history: Some(history(phases)),
+        provider: provider(0, 0),
+        ..OrderFacts::default()
+    }
 }
 
 fn completed() -> OrderFacts {
@@ -180,8 +187,13 @@ fn an_order_of_which_everything_holds_has_no_findings() {
 
 #[test]
 fn an_order_that_is_rejected_or_out_of_stock_holds_nothing() {
-    assert_eq!(rules(&of(&[Rejected])), []);
-    let short = OrderFacts { stock: Some(stock(ReservationPhase::Insufficient)), ..of(&[Placed, Failed]) };
+    let childless = |phases: &[OrderPhase]| {
+        let live = LiveOrder { reservation: None, payment: None, shipment: None, ..live(phases) };
+        OrderFacts { live: Some(live), ..of(phases) }
+    };
+    assert_eq!(rules(&childless(&[Rejected])), []);
+    let short =
+        OrderFacts { stock: Some(stock(ReservationPhase::Insufficient)), ..childless(&[Placed, Failed]) };
     assert_eq!(rules(&short), []);
 }
 
@@ -195,6 +207,14 @@ fn goods_held_for_an_order_that_nobody_knows_are_released() {
     assert_eq!((finding.found.as_deref(), finding.expected.as_deref()), (Some("2"), Some("0")));
     assert_eq!(finding.remedy, Some(Remedy::Release));
     assert_eq!(finding.order.unwrap().place.unwrap().name, "web-1001");
+}
+
+#[test]
+fn an_order_that_only_services_tell_of_is_known_to_nobody() {
+    let mut facts = unknown(failed());
+    facts.stock = Some(stock(ReservationPhase::Held));
+    facts.history = Some(HistoryFacts { phase: None, total: None, ..history(&[]) });
+    assert_eq!(only(&facts).rule, Rule::HoldWithoutOrder);
 }
 
 #[test]
@@ -238,7 +258,11 @@ fn goods_booked_out_for_an_order_without_goods_are_gone_unless_the_carrier_lost_
 #[test]
 fn a_completed_order_without_goods_booked_out_is_named_whatever_inventory_says() {
     for phase in [ReservationPhase::Insufficient, ReservationPhase::Released, ReservationPhase::Expired] {
-        assert_eq!(only(&OrderFacts { stock: Some(stock(phase)), ..completed() }).rule, Rule::NotBookedOut, "{phase:?}");
+        assert_eq!(
+            only(&OrderFacts { stock: Some(stock(phase)), ..completed() }).rule,
+            Rule::NotBookedOut,
+            "{phase:?}"
+        );
     }
     let mut nothing = completed();
     nothing.stock = None;
@@ -261,7 +285,11 @@ fn a_paid_order_without_its_goods_is_named() {
 #[test]
 fn an_order_counts_as_delivered_only_when_its_parcel_has_left() {
     for phase in [ShipmentPhase::Booked, ShipmentPhase::Cancelled, ShipmentPhase::Rejected] {
-        assert_eq!(only(&OrderFacts { parcel: Some(parcel(phase)), ..completed() }).rule, Rule::NotSent, "{phase:?}");
+        assert_eq!(
+            only(&OrderFacts { parcel: Some(parcel(phase)), ..completed() }).rule,
+            Rule::NotSent,
+            "{phase:?}"
+        );
     }
     // Completed at dispatch: what becomes of the parcel later is between customer and carrier.
     for phase in [ShipmentPhase::InTransit, ShipmentPhase::Exception, ShipmentPhase::Lost] {
@@ -287,7 +315,8 @@ fn a_parcel_of_an_order_without_goods_must_be_void_lost_or_returned() {
 #[test]
 fn two_charges_that_keep_money_are_found_in_our_ledger_or_the_providers() {
     let mut here = completed();
-    here.money = Some(MoneyFacts { captures: 2, captured: 2 * PRICE, ..money(PaymentPhase::Captured, PRICE, 0) });
+    here.money =
+        Some(MoneyFacts { captures: 2, captured: 2 * PRICE, ..money(PaymentPhase::Captured, PRICE, 0) });
     assert_eq!(rules(&here), [Rule::DoubleCapture, Rule::ProviderDiffers, Rule::Overpaid]);
     let mut there = completed();
     there.provider = Some(ProviderMoney { captured: 2 * PRICE, captures: 2, ..ProviderMoney::default() });
@@ -307,7 +336,8 @@ fn two_charges_that_keep_money_are_found_in_our_ledger_or_the_providers() {
 #[test]
 fn the_provider_may_be_ahead_only_while_it_is_being_asked() {
     let mut facts = failed();
-    facts.money = Some(MoneyFacts { is_open: true, changed_at: at(86_395), ..money(PaymentPhase::Unknown, 0, 0) });
+    facts.money =
+        Some(MoneyFacts { is_open: true, changed_at: at(86_395), ..money(PaymentPhase::Unknown, 0, 0) });
     facts.provider = provider(PRICE, 0);
     assert_eq!(rules(&facts), []);
     facts.money.as_mut().unwrap().changed_at = at(86_400 - 601);
@@ -319,7 +349,10 @@ fn money_at_the_provider_under_an_unknown_order_id_is_a_strangers() {
     let facts = OrderFacts { id: "nobody".into(), provider: provider(500, 0), ..OrderFacts::default() };
     let finding = only(&facts);
     assert_eq!(finding.rule, Rule::ProviderStranger);
-    assert_eq!((finding.found.as_deref(), finding.order.unwrap().id.as_str()), (Some("500 minor units"), "nobody"));
+    assert_eq!(
+        (finding.found.as_deref(), finding.order.unwrap().id.as_str()),
+        (Some("500 minor units"), "nobody")
+    );
 }
 
 #[test]
@@ -415,7 +448,10 @@ fn only_the_state_machines_ways_are_gone() {
     (facts.live, facts.history) = (Some(live(&skipping)), Some(history(&skipping)));
     let finding = only(&facts);
     assert_eq!(finding.rule, Rule::PhaseSkipped);
-    assert_eq!(finding.message, "transition 3 goes from Reserved to Shipped, which the state machine does not allow");
+    assert_eq!(
+        finding.message,
+        "transition 3 goes from Reserved to Shipped, which the state machine does not allow"
+    );
     assert!(may_follow(None, Placed) && !may_follow(None, Paid));
     assert!(may_follow(Some(Stuck), Compensating) && !may_follow(Some(Stuck), Placed));
     for end in [Completed, Rejected, Failed, Cancelled] {
@@ -444,7 +480,10 @@ fn a_resource_that_stays_behind_the_history_is_named() {
     facts.live = Some(live(&HAPPY[..3]));
     let finding = only(&facts);
     assert_eq!(finding.rule, Rule::ResourceBehind);
-    assert_eq!(finding.message, "the resource shows Paid (transition 3), the history has Completed (transition 5)");
+    assert_eq!(
+        finding.message,
+        "the resource shows Paid (transition 3), the history has Completed (transition 5)"
+    );
 }
 
 #[test]
@@ -452,7 +491,10 @@ fn a_status_behind_its_ledger_is_reported_again_and_one_ahead_is_a_loss() {
     let mut facts = completed();
     facts.live.as_mut().unwrap().payment.as_mut().unwrap().revision = 1;
     let finding = only(&facts);
-    assert_eq!((finding.rule, finding.remedy), (Rule::StatusBehind, Some(Remedy::ReportAgain(Child::Payment))));
+    assert_eq!(
+        (finding.rule, finding.remedy),
+        (Rule::StatusBehind, Some(Remedy::ReportAgain(Child::Payment)))
+    );
     assert_eq!(finding.message, "the Payment shows report 1, the ledger of payment is at 2");
     facts.live.as_mut().unwrap().payment.as_mut().unwrap().revision = 9;
     let finding = only(&facts);
@@ -465,7 +507,13 @@ fn a_status_behind_its_ledger_is_reported_again_and_one_ahead_is_a_loss() {
 #[test]
 fn an_unfinished_order_says_what_it_waits_for() {
     let mut facts = of(&[Placed]);
-    facts.live = Some(LiveOrder { message: None, reservation: None, payment: None, shipment: None, ..live(&[Placed]) });
+    facts.live = Some(LiveOrder {
+        message: None,
+        reservation: None,
+        payment: None,
+        shipment: None,
+        ..live(&[Placed])
+    });
     assert_eq!(only(&facts).rule, Rule::NoReason);
     facts.live.as_mut().unwrap().created_at = Some(at(86_400 - 30));
     assert_eq!(rules(&facts), [], "a new one has a minute");
@@ -473,7 +521,8 @@ fn an_unfinished_order_says_what_it_waits_for() {
     facts.live.as_mut().unwrap().reason = Some("Suspended".into());
     assert_eq!(rules(&facts), []);
     let mut unquoted = OrderFacts { history: None, ..facts };
-    unquoted.live = Some(LiveOrder { message: None, reservation: None, payment: None, shipment: None, ..live(&[]) });
+    unquoted.live =
+        Some(LiveOrder { message: None, reservation: None, payment: None, shipment: None, ..live(&[]) });
     assert_eq!(only(&unquoted).message, "the order is not quoted yet and does not say what it waits for");
 }
 
@@ -485,7 +534,11 @@ fn a_phase_past_its_deadline_is_overdue_after_a_minute() {
     assert_eq!(rules(&facts), []);
     facts.live = Some(LiveOrder { due: Some(at(86_400 - 61)), ..waiting });
     assert_eq!(only(&facts).rule, Rule::Overdue);
-    assert!(only(&facts).message.starts_with("the order is Placed (without a reason), and that should have been over by "));
+    assert!(
+        only(&facts)
+            .message
+            .starts_with("the order is Placed (without a reason), and that should have been over by ")
+    );
 }
 
 #[test]

@@ -33,10 +33,13 @@ impl Cluster {
     /// A client of the cluster of `KUBECONFIG`; fails instead of waiting.
     pub async fn connect(namespace: Option<String>) -> anyhow::Result<Self> {
         let could_not = "could not check Kubernetes";
-        let mut config = kube::Config::infer().await.context("KUBECONFIG leads to no cluster").context(could_not)?;
+        let mut config =
+            kube::Config::infer().await.context("KUBECONFIG leads to no cluster").context(could_not)?;
         config.connect_timeout = Some(std::time::Duration::from_secs(5));
         config.read_timeout = Some(std::time::Duration::from_secs(60));
-        let client = kube::Client::try_from(config).context("failed to make a client from KUBECONFIG").context(could_not)?;
+        let client = kube::Client::try_from(config)
+            .context("failed to make a client from KUBECONFIG")
+            .context(could_not)?;
         Self::over(client, namespace).await
     }
 
@@ -44,10 +47,8 @@ impl Cluster {
     pub async fn over(client: kube::Client, namespace: Option<String>) -> anyhow::Result<Self> {
         let mut cluster = Self { client, namespace, policies: BTreeMap::new() };
         let shops = cluster.lister::<Shop>().all().await?;
-        cluster.policies = shops
-            .iter()
-            .map(|shop| (shop.namespace().unwrap_or_default(), Policy::of(Some(shop))))
-            .collect();
+        cluster.policies =
+            shops.iter().map(|shop| (shop.namespace().unwrap_or_default(), Policy::of(Some(shop)))).collect();
         Ok(cluster)
     }
 
@@ -99,7 +100,11 @@ trait Listed:
     Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned + 'static
 {
 }
-impl<K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned + 'static> Listed for K {}
+impl<
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned + 'static,
+> Listed for K
+{
+}
 
 /// A list that is asked for page by page, all as of one moment.
 struct Lister<K> {
@@ -181,7 +186,12 @@ pub struct Walk {
 impl Walk {
     /// The next orders, at most a page; empty at the end.
     pub async fn page(&mut self) -> anyhow::Result<Vec<Live>> {
-        futures::try_join!(self.orders.fill(), self.reservations.fill(), self.payments.fill(), self.shipments.fill())?;
+        futures::try_join!(
+            self.orders.fill(),
+            self.reservations.fill(),
+            self.payments.fill(),
+            self.shipments.fill()
+        )?;
         let mut page = Vec::new();
         while page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX) {
             let Some(order) = self.orders.next().await? else { break };
@@ -222,7 +232,8 @@ fn live(
         message: status.message,
         total: status.total,
         created_at: order.metadata.creation_timestamp.as_ref().map(|at| at.0),
-        reservation: reservation.and_then(|it| child(it.uid(), it.status.map_or(0, |status| status.revision))),
+        reservation: reservation
+            .and_then(|it| child(it.uid(), it.status.map_or(0, |status| status.revision))),
         payment: payment.and_then(|it| child(it.uid(), it.status.map_or(0, |status| status.revision))),
         shipment: shipment.and_then(|it| child(it.uid(), it.status.map_or(0, |status| status.revision))),
     };

@@ -52,7 +52,8 @@ impl Ledgers {
         }))
         .await?;
         let pools: BTreeMap<&'static str, PgPool> = opened.into_iter().collect();
-        let pool = |service: &str| pools.get(service).cloned().with_context(|| format!("no database of {service}"));
+        let pool =
+            |service: &str| pools.get(service).cloned().with_context(|| format!("no database of {service}"));
         let (orders, inventory) = (pool("orders")?, pool("inventory")?);
         let (payment, shipping) = (pool("payment")?, pool("shipping")?);
         Ok(Self { pools, orders, inventory, payment, shipping })
@@ -71,10 +72,26 @@ impl Ledgers {
     /// What all of them keep of these orders, in that order; also of those that none knows.
     pub async fn facts_of(&self, ids: &[String]) -> anyhow::Result<Vec<OrderFacts>> {
         let (history, stock, money, parcel) = futures::try_join!(
-            async { orders::audit::facts_of(&self.orders, ids).await.context("could not check orders: failed to read the history") },
-            async { inventory::audit::facts_of(&self.inventory, ids).await.context("could not check inventory: failed to read the reservations") },
-            async { payment::audit::facts_of(&self.payment, ids).await.context("could not check payment: failed to read the payments") },
-            async { shipping::audit::facts_of(&self.shipping, ids).await.context("could not check shipping: failed to read the parcels") },
+            async {
+                orders::audit::facts_of(&self.orders, ids)
+                    .await
+                    .context("could not check orders: failed to read the history")
+            },
+            async {
+                inventory::audit::facts_of(&self.inventory, ids)
+                    .await
+                    .context("could not check inventory: failed to read the reservations")
+            },
+            async {
+                payment::audit::facts_of(&self.payment, ids)
+                    .await
+                    .context("could not check payment: failed to read the payments")
+            },
+            async {
+                shipping::audit::facts_of(&self.shipping, ids)
+                    .await
+                    .context("could not check shipping: failed to read the parcels")
+            },
         )?;
         let mut history = by_id(history, |it: &HistoryFacts| it.order_id.clone());
         let mut stock = by_id(stock, |it: &StockFacts| it.order_id.clone());

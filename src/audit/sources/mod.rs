@@ -28,7 +28,8 @@ pub struct Sources {
 
 /// A connection to NATS; fails instead of waiting.
 pub async fn connect_nats(url: &str) -> anyhow::Result<async_nats::Client> {
-    let servers: Result<Vec<async_nats::ServerAddr>, _> = url.split(',').map(|one| one.trim().parse()).collect();
+    let servers: Result<Vec<async_nats::ServerAddr>, _> =
+        url.split(',').map(|one| one.trim().parse()).collect();
     async_nats::ConnectOptions::new()
         .name("supercargo audit")
         .connection_timeout(std::time::Duration::from_secs(5))

@@ -68,7 +68,11 @@ pub async fn behind(jetstream: &jetstream::Context, before: Timestamp) -> anyhow
 async fn oldest(stream: &Stream, info: &consumer::Info) -> Option<Timestamp> {
     let mut subjects = info.config.filter_subjects.clone();
     if subjects.is_empty() {
-        subjects.push(if info.config.filter_subject.is_empty() { ">".to_owned() } else { info.config.filter_subject.clone() });
+        subjects.push(if info.config.filter_subject.is_empty() {
+            ">".to_owned()
+        } else {
+            info.config.filter_subject.clone()
+        });
     }
     let from = info.ack_floor.stream_sequence + 1;
     let mut oldest: Option<Timestamp> = None;
@@ -88,7 +92,8 @@ pub async fn dead_letters(jetstream: &jetstream::Context) -> anyhow::Result<Vec<
     if state.messages == 0 {
         return Ok(Vec::new());
     }
-    let config = OrderedConfig { deliver_policy: DeliverPolicy::All, headers_only: true, ..OrderedConfig::default() };
+    let config =
+        OrderedConfig { deliver_policy: DeliverPolicy::All, headers_only: true, ..OrderedConfig::default() };
     let reader = stream.create_consumer(config).await.context(failed)?;
     let mut messages = reader.messages().await.context(failed)?;
     let mut letters = Vec::new();

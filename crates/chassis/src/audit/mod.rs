@@ -32,9 +32,7 @@ pub async fn look(url: &str, service: &'static str) -> anyhow::Result<PgPool> {
         return Err(url_fault("it must begin with postgres://".to_owned()).into());
     }
     let options = PgConnectOptions::from_str(url).map_err(|error| url_fault(error.to_string()))?;
-    let options = options
-        .application_name("supercargo audit")
-        .options([("client_min_messages", "warning")]);
+    let options = options.application_name("supercargo audit").options([("client_min_messages", "warning")]);
     let failed = || format!("failed to reach the database of {service} at DATABASE_URL");
     let mut connection = PgConnection::connect_with(&options).await.with_context(failed)?;
     let role = format!("supercargo_{service}");

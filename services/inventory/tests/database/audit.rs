@@ -1,6 +1,8 @@
 //! What is answered to those who audit: the ledger, the facts of orders, and what was not told or done.
 
-use chassis::audit::{overdue_work, publish_again, publish_now, published_about, published_after, unpublished};
+use chassis::audit::{
+    overdue_work, publish_again, publish_now, published_about, published_after, unpublished,
+};
 use inventory::audit::{audit, facts_of, ids_after, lines_of, skus_of};
 use jiff::{SignedDuration, Timestamp};
 use resources::ReservationPhase;
@@ -75,7 +77,8 @@ async fn more_reserved_than_there_is_is_found_though_the_schema_forbids_it() {
     let tampering = "ALTER TABLE stock DROP CONSTRAINT never_oversold; UPDATE stock SET reserved = 3";
     sqlx::raw_sql(tampering).execute(pool).await.unwrap();
     let texts: Vec<String> = audit(pool).await.unwrap().iter().map(ToString::to_string).collect();
-    let oversold = "MUG: nothing is sold that is not there: 0 <= reserved <= on hand does not hold: 3 instead of 1";
+    let oversold =
+        "MUG: nothing is sold that is not there: 0 <= reserved <= on hand does not hold: 3 instead of 1";
     assert!(texts.iter().any(|text| text == oversold), "{texts:?}");
     sqlx::query("UPDATE stock SET reserved = 0").execute(pool).await.unwrap();
     world.close().await;
@@ -94,10 +97,16 @@ async fn what_is_not_told_yet_is_found_once_it_is_late_and_tried_at_once() {
     // The level after the count, the level after the hold, the hold, and its report.
     assert_eq!(about.iter().filter(|row| **row == ("event", Some("MUG"))).count(), 2, "{about:?}");
     assert!(about.contains(&("event", Some("o1"))) && about.contains(&("status", None)), "{about:?}");
-    sqlx::query("UPDATE outbox SET next_at = now() + interval '1 hour', error = 'no route'").execute(pool).await.unwrap();
+    sqlx::query("UPDATE outbox SET next_at = now() + interval '1 hour', error = 'no route'")
+        .execute(pool)
+        .await
+        .unwrap();
     assert_eq!(unpublished(pool, later(), 1).await.unwrap()[0].error.as_deref(), Some("no route"));
     assert_eq!(publish_now(pool, &[late[0].id]).await.unwrap(), 1);
-    let due: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE next_at <= now()").fetch_one(pool).await.unwrap();
+    let due: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE next_at <= now()")
+        .fetch_one(pool)
+        .await
+        .unwrap();
     assert_eq!(due, 1);
     world.close().await;
 }
@@ -111,17 +120,22 @@ async fn what_was_told_is_read_in_pages_and_told_again_as_another_message() {
     assert_eq!(published_after(pool, 0, later(), 10).await.unwrap(), []);
     sqlx::query("UPDATE outbox SET published_at = now()").execute(pool).await.unwrap();
     let told = published_after(pool, 0, later(), 10).await.unwrap();
-    assert_eq!(told.iter().map(|event| event.id.as_str()).filter(|id| *id == "o1/stock/1").count(), 1, "{told:?}");
+    assert_eq!(
+        told.iter().map(|event| event.id.as_str()).filter(|id| *id == "o1/stock/1").count(),
+        1,
+        "{told:?}"
+    );
     let page = published_after(pool, told[0].row, later(), 1).await.unwrap();
     assert_eq!(page, told[1..2]);
     let about = published_about(pool, &ids(&["o1"]), later()).await.unwrap();
     assert_eq!(about.len(), 1);
     assert_eq!(publish_again(pool, &[about[0].row]).await.unwrap(), 1);
-    let again: Option<String> = sqlx::query_scalar("SELECT body->>'again' FROM outbox WHERE id = $1 AND published_at IS NULL")
-        .bind(about[0].row)
-        .fetch_one(pool)
-        .await
-        .unwrap();
+    let again: Option<String> =
+        sqlx::query_scalar("SELECT body->>'again' FROM outbox WHERE id = $1 AND published_at IS NULL")
+            .bind(about[0].row)
+            .fetch_one(pool)
+            .await
+            .unwrap();
     assert!(again.is_some_and(|again| again.len() == 36));
     world.close().await;
 }

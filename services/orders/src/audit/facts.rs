@@ -116,11 +116,13 @@ pub async fn ids_after(
 /// # Errors
 /// When the database fails.
 pub async fn ids_named(pool: &PgPool, namespace: &str, name: &str) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar("SELECT order_id FROM orders_index WHERE namespace = $1 AND name = $2 ORDER BY order_id")
-        .bind(namespace)
-        .bind(name)
-        .fetch_all(pool)
-        .await
+    sqlx::query_scalar(
+        "SELECT order_id FROM orders_index WHERE namespace = $1 AND name = $2 ORDER BY order_id",
+    )
+    .bind(namespace)
+    .bind(name)
+    .fetch_all(pool)
+    .await
 }
 
 /// Those of these events that have not arrived here.
@@ -129,7 +131,7 @@ pub async fn ids_named(pool: &PgPool, namespace: &str, name: &str) -> Result<Vec
 /// When the database fails.
 pub async fn unrecorded(pool: &PgPool, event_ids: &[String]) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar(
-        "SELECT id FROM unnest($1::text[]) AS id WHERE NOT EXISTS (SELECT FROM history WHERE ce_id = id)",
+        "SELECT told FROM unnest($1::text[]) AS told WHERE NOT EXISTS (SELECT FROM history WHERE ce_id = told)",
     )
     .bind(event_ids)
     .fetch_all(pool)

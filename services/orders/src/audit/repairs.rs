@@ -41,6 +41,10 @@ pub async fn begin_repair(pool: &PgPool, repair: &Repair) -> Result<i64, sqlx::E
 /// # Errors
 /// When the database fails.
 pub async fn end_repair(pool: &PgPool, repair: i64, outcome: &str) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE repairs SET outcome = $2 WHERE id = $1").bind(repair).bind(outcome).execute(pool).await?;
+    sqlx::query("UPDATE repairs SET outcome = $2 WHERE id = $1")
+        .bind(repair)
+        .bind(outcome)
+        .execute(pool)
+        .await?;
     Ok(())
 }

@@ -150,7 +150,9 @@ impl Books {
     pub async fn refunds(&self, after: Option<&str>) -> anyhow::Result<RefundsPage> {
         let list: List<WireRefund> = self.page("refunds", after, &[]).await?;
         let next = list.data.last().filter(|_| list.has_more).map(|refund| refund.id.clone());
-        let given = |refund: WireRefund| refund.payment_intent.clone().filter(|_| refund.counts()).zip(Some(refund.amount));
+        let given = |refund: WireRefund| {
+            refund.payment_intent.clone().filter(|_| refund.counts()).zip(Some(refund.amount))
+        };
         Ok(RefundsPage { refunds: list.data.into_iter().filter_map(given).collect(), next })
     }
 
@@ -236,9 +238,14 @@ impl Books {
     }
 
     /// Asks, again after a short wait when the provider is busy or away for a moment; `None` for what it does not know.
-    async fn ask<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Option<T>> {
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> anyhow::Result<Option<T>> {
         let url = format!("{}/v1/{path}", self.base);
-        let backoff = chassis::Backoff { initial: Duration::from_millis(250), maximum: Duration::from_secs(2) };
+        let backoff =
+            chassis::Backoff { initial: Duration::from_millis(250), maximum: Duration::from_secs(2) };
         for tries in 1.. {
             let answered = self.client.get(&url).query(query).bearer_auth(&self.key).send().await;
             let fault = match answered {

@@ -122,8 +122,10 @@ pub async fn known(pool: &PgPool, order_ids: &[String]) -> Result<Vec<String>, s
 /// # Errors
 /// When the database fails.
 pub async fn intents_of(pool: &PgPool, order_id: &str) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar("SELECT intent FROM attempts WHERE order_id = $1 AND intent IS NOT NULL ORDER BY attempt")
-        .bind(order_id)
-        .fetch_all(pool)
-        .await
+    sqlx::query_scalar(
+        "SELECT intent FROM attempts WHERE order_id = $1 AND intent IS NOT NULL ORDER BY attempt",
+    )
+    .bind(order_id)
+    .fetch_all(pool)
+    .await
 }
