@@ -33,6 +33,12 @@ pub fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> anyhow
     text(&(line(heading) + &body))
 }
 
+/// Says what is being done, beside the answer.
+pub fn note(message: &str) {
+    // Nobody is left to tell when standard error is gone.
+    let _ = writeln!(std::io::stderr().lock(), "{message}");
+}
+
 /// Says what failed.
 pub fn fault(message: &str) {
     // Nobody is left to tell when standard error is gone.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::audit::AuditArguments;
 use crate::roles::RunArguments;
 
 /// A shop's orders as Kubernetes resources: the operator, its services, and the commands of those who run them.
@@ -33,6 +34,9 @@ pub enum Command {
     DeadLetters(DeadLetterArguments),
     /// Manage who may order.
     Accounts(AccountsArguments),
+    /// Check what must always hold of every order, across Kubernetes, the services' databases, the streams and the payment
+    /// provider's own books. Exits with 0 when all is well, 1 with findings, 2 when something could not be checked.
+    Audit(Box<AuditArguments>),
 }
 
 #[derive(Args, Debug)]

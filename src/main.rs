@@ -1,6 +1,7 @@
 //! The one binary of Supercargo: `supercargo run ROLE…` carries any set of roles; the other commands ask them.
 
 mod answer;
+mod audit;
 mod cli;
 mod commands;
 mod roles;
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(commands::run(cli.command)));
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             answer::fault(&format!("{error:#}"));
             ExitCode::FAILURE

@@ -126,7 +126,8 @@ async fn start(
     Ok(Some(role))
 }
 
-fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
+/// Cancels `stop` when the process is told to end.
+pub fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {

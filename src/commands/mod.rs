@@ -9,19 +9,20 @@ mod order;
 mod repair;
 mod stock;
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
 use crate::cli::{Command, Reach};
-use crate::roles;
+use crate::{audit, roles};
 
 /// How long a command waits for a service.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Carries out the command.
-pub async fn run(command: Command) -> anyhow::Result<()> {
-    match command {
+/// Carries out the command. An audit has exit codes of its own; every other one has done what it was to do, or failed.
+pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let done = match command {
         Command::Run(arguments) => roles::run(*arguments).await,
         Command::Crds(arguments) => generate::definitions(&arguments),
         Command::Schemas(arguments) => generate::schemas(&arguments),
@@ -30,7 +31,9 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::Order(arguments) => order::run(arguments.command).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments.command).await,
         Command::Accounts(arguments) => accounts::run(arguments.command).await,
-    }
+        Command::Audit(arguments) => return Ok(audit::run(*arguments).await),
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// A connection to NATS, where the services are asked.

@@ -4,6 +4,8 @@
 #![cfg(test)]
 
 mod archive;
+mod audit;
+mod audit_speed;
 mod cancel;
 mod dead_letters;
 mod deadlines;

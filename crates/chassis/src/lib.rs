@@ -11,6 +11,7 @@
 //! - A message is acknowledged after the commit of its handling; one that can never be handled is kept as a dead letter.
 //! - On the signal to stop, what is being handled is finished first.
 
+pub mod audit;
 mod backoff;
 pub mod clock;
 pub mod consumer;
@@ -38,7 +39,7 @@ pub use effect::{LostAnswer, Point, effect};
 pub use health::{Health, HealthCheck};
 pub use letters::{Letter, Letters, REDRIVEN_FOR};
 pub use platform::Platform;
-pub use publish::{publish_command, publish_event};
+pub use publish::{publish_command, publish_event, publish_event_again};
 pub use relay::relay;
 pub use role::{Role, run};
 pub use settings::{LogFormat, SettingError, Settings, required};

@@ -10,10 +10,31 @@ use serde::Serialize;
 /// # Errors
 /// When the server does not acknowledge in time.
 pub async fn publish_event(jetstream: &jetstream::Context, event: &Event) -> anyhow::Result<()> {
+    publish_event_as(jetstream, event, &event.attributes.id).await
+}
+
+/// Publishes an event that the stream may have seen already, under a fresh message id: whoever counts by the event's id
+/// counts it once.
+///
+/// # Errors
+/// When the server does not acknowledge in time.
+pub async fn publish_event_again(jetstream: &jetstream::Context, event: &Event) -> anyhow::Result<()> {
+    let message_id = format!("{}/{}", event.attributes.id, uuid::Uuid::new_v4());
+    publish_event_as(jetstream, event, &message_id).await
+}
+
+/// Publishes an event under this message id.
+pub(crate) async fn publish_event_as(
+    jetstream: &jetstream::Context,
+    event: &Event,
+    message_id: &str,
+) -> anyhow::Result<()> {
     let payload = serde_json::to_vec(&event.data).context("failed to write the data of an event")?;
     let subject = event.event_type.subject();
+    let mut headers = event.headers();
+    headers.insert(async_nats::header::NATS_MESSAGE_ID, message_id);
     jetstream
-        .publish_with_headers(subject, event.headers(), payload.into())
+        .publish_with_headers(subject, headers, payload.into())
         .await
         .with_context(|| format!("failed to publish {subject} of {}", event.attributes.subject))?
         .await

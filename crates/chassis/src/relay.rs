@@ -14,7 +14,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
 
-use crate::{Backoff, Platform, Point, StatusReport, Store, clock, effect, publish_event};
+use crate::publish::publish_event_as;
+use crate::{Backoff, Platform, Point, StatusReport, Store, clock, effect};
 
 const BATCH: i64 = 64;
 const AT_ONCE: usize = 16;
@@ -31,6 +32,9 @@ pub(crate) struct OutboxEvent {
     time: Timestamp,
     trace: String,
     data: serde_json::Value,
+    /// It was told before and is to be told once more: what makes the message another one for the stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    again: Option<String>,
 }
 
 impl OutboxEvent {
@@ -43,6 +47,14 @@ impl OutboxEvent {
             time: event.attributes.time,
             trace: event.attributes.trace.to_string(),
             data: event.data.clone(),
+            again: None,
+        }
+    }
+
+    fn message_id(&self) -> String {
+        match &self.again {
+            Some(again) => format!("{}/{again}", self.id),
+            None => self.id.clone(),
         }
     }
 
@@ -57,7 +69,10 @@ impl OutboxEvent {
 }
 
 enum Outgoing {
-    Event(Event),
+    Event {
+        event: Event,
+        message_id: String,
+    },
     Status(StatusReport),
     /// A later row of the same batch reports on the same object.
     Overtaken,
@@ -174,7 +189,8 @@ fn read(kind: &str, body: serde_json::Value, newest: bool) -> anyhow::Result<Out
     if kind == "event" {
         let event: OutboxEvent =
             serde_json::from_value(body).context("failed to read an event in the outbox")?;
-        return Ok(Outgoing::Event(event.into_event()?));
+        let message_id = event.message_id();
+        return Ok(Outgoing::Event { event: event.into_event()?, message_id });
     }
     if !newest {
         return Ok(Outgoing::Overtaken);
@@ -188,9 +204,10 @@ async fn send(
     outgoing: anyhow::Result<Outgoing>,
 ) -> anyhow::Result<()> {
     match outgoing? {
-        Outgoing::Event(event) => {
+        Outgoing::Event { event, message_id } => {
             let point = Point::new(service, "outbox", "publish");
-            effect(point, &event.attributes.subject, || publish_event(&platform.jetstream, &event)).await
+            let publishing = || publish_event_as(&platform.jetstream, &event, &message_id);
+            effect(point, &event.attributes.subject, publishing).await
         }
         Outgoing::Status(report) => {
             let point = Point::new(service, "outbox", "report");

@@ -55,15 +55,10 @@ impl Store {
         connections: u32,
         migrator: &Migrator,
     ) -> anyhow::Result<Self> {
-        let wrong = |why: String| SettingError {
-            name: "DATABASE_URL".into(),
-            fault: format!("is no address of a Postgres database ({why})"),
-            example: "postgres://supercargo:secret@127.0.0.1:5432/supercargo".into(),
-        };
         if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-            return Err(wrong("it must begin with postgres://".to_owned()).into());
+            return Err(url_fault("it must begin with postgres://".to_owned()).into());
         }
-        let options = PgConnectOptions::from_str(url).map_err(|error| wrong(error.to_string()))?;
+        let options = PgConnectOptions::from_str(url).map_err(|error| url_fault(error.to_string()))?;
         let options = options
             .application_name(&format!("supercargo {service}"))
             .options([("client_min_messages", "warning")]);
@@ -71,23 +66,7 @@ impl Store {
         let role = ensure_role_and_schema(&mut connection, service).await?;
         connection.close().await.context("failed to close a connection")?;
 
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(Duration::from_secs(10))
-            .after_connect(move |connection, _| {
-                let role = role.clone();
-                Box::pin(async move {
-                    if let Some(role) = role {
-                        sqlx::query(AssertSqlSafe(format!("SET ROLE {role}")))
-                            .execute(&mut *connection)
-                            .await?;
-                    }
-                    Ok(())
-                })
-            })
-            .connect_with(options.options([("search_path", service)]))
-            .await
-            .context("failed to connect")?;
+        let pool = open_pool(options, service, role, connections).await?;
         let mut connection = pool.acquire().await.context("failed to get a connection")?;
         // One at a time: several replicas may start together.
         sqlx::query("SELECT pg_advisory_lock(hashtext('supercargo chassis'))")
@@ -278,6 +257,39 @@ impl DerefMut for Transaction {
     fn deref_mut(&mut self) -> &mut PgConnection {
         &mut self.inner
     }
+}
+
+/// What is said of a `DATABASE_URL` that is none.
+pub(crate) fn url_fault(why: String) -> SettingError {
+    SettingError {
+        name: "DATABASE_URL".into(),
+        fault: format!("is no address of a Postgres database ({why})"),
+        example: "postgres://supercargo:secret@127.0.0.1:5432/supercargo".into(),
+    }
+}
+
+/// Connections that work in the schema of `service`, under `role` when there is one.
+pub(crate) async fn open_pool(
+    options: PgConnectOptions,
+    service: &'static str,
+    role: Option<String>,
+    connections: u32,
+) -> anyhow::Result<PgPool> {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .after_connect(move |connection, _| {
+            let role = role.clone();
+            Box::pin(async move {
+                if let Some(role) = role {
+                    sqlx::query(AssertSqlSafe(format!("SET ROLE {role}"))).execute(&mut *connection).await?;
+                }
+                Ok(())
+            })
+        })
+        .connect_with(options.options([("search_path", service)]))
+        .await
+        .context("failed to connect")
 }
 
 /// A database that does not fit this program will not fit it later either: that stops the start.

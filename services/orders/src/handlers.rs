@@ -20,6 +20,11 @@ impl Handler for RecordEvents {
         record_in_tx(transaction, &record, chassis::clock::now()).await?;
         Ok(())
     }
+
+    /// The history itself knows what it has: an event that was handled and is not in it is recorded when it is told again.
+    async fn repeat(&self, message: &Message, transaction: &mut Transaction) -> Result<(), HandleError> {
+        self.handle(message, transaction).await
+    }
 }
 
 /// Records `record` and folds its transition; does nothing when it was recorded before.

@@ -13,6 +13,7 @@
 //!   transitions that were filled in are committed before the answer.
 
 mod archive;
+pub mod audit;
 mod gaps;
 pub mod handlers;
 pub mod questions;

@@ -228,7 +228,7 @@ fn tells_of_an_article(event_type: EventType) -> bool {
 }
 
 /// The event that tells of entering `phase`.
-const fn event_type_of(phase: OrderPhase) -> EventType {
+pub(crate) const fn event_type_of(phase: OrderPhase) -> EventType {
     match phase {
         OrderPhase::Placed => EventType::OrderPlaced,
         OrderPhase::Reserved => EventType::OrderReserved,

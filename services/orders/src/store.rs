@@ -300,7 +300,7 @@ fn read_summary(row: &PgRow) -> Result<Summary, sqlx::Error> {
     })
 }
 
-fn phase_of(text: &str) -> Result<OrderPhase, sqlx::Error> {
+pub(crate) fn phase_of(text: &str) -> Result<OrderPhase, sqlx::Error> {
     let deserializer: StrDeserializer<'_, ValueError> = text.into_deserializer();
     OrderPhase::deserialize(deserializer).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }

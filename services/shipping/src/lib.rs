@@ -9,6 +9,7 @@
 //! - `Cancelled` means that no label of that attempt is live, nor will be: a late command finds its tombstone.
 //! - Every phase passed is told once as an event; the status shows the newest.
 
+pub mod audit;
 pub mod carrier;
 pub mod easypost;
 pub mod engine;

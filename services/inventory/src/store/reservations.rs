@@ -86,7 +86,7 @@ fn reservation(row: &PgRow, goods: &BTreeMap<&str, Vec<(&str, i64)>>) -> Result<
     let goods = Goods::sum(lines).context("the lines of a reservation are beyond counting")?;
     let expires_at: Option<time::OffsetDateTime> = row.try_get("expires_at")?;
     let Json(shortages): Json<Vec<Shortage>> = row.try_get("shortages")?;
-    let state = match phase(row.try_get("phase")?)? {
+    let state = match phase_of(row.try_get("phase")?)? {
         ReservationPhase::Pending => State::Unknown,
         ReservationPhase::Held => State::Held { goods, expires_at: expires_at.map(from_database) },
         ReservationPhase::Insufficient => State::Insufficient { goods, shortages },
@@ -107,7 +107,11 @@ fn reservation(row: &PgRow, goods: &BTreeMap<&str, Vec<(&str, i64)>>) -> Result<
     })
 }
 
-fn phase(text: &str) -> Result<ReservationPhase, HandleError> {
+/// The phase of that text in the table.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn phase_of(text: &str) -> anyhow::Result<ReservationPhase> {
     [
         ReservationPhase::Pending,
         ReservationPhase::Held,
@@ -119,7 +123,6 @@ fn phase(text: &str) -> Result<ReservationPhase, HandleError> {
     .into_iter()
     .find(|phase| phase_text(*phase) == text)
     .with_context(|| format!("{text:?} in the table of reservations is no phase"))
-    .map_err(HandleError::from)
 }
 
 /// As in the table, which is as in the resource.
