@@ -174,7 +174,7 @@ async fn provider(ids: Vec<String>) -> anyhow::Result<String> {
 async fn audit(database: &str, stripe: &str) -> anyhow::Result<Value> {
     let arguments = ["audit", "-o", "json", "--confirm-after", "500ms"];
     let audit = Program::supercargo(&arguments).with("DATABASE_URL", database).with("STRIPE_URL", stripe);
-    let ended = tokio::time::timeout(Duration::from_secs(300), audit.run()).await??;
+    let ended = audit.run_within(Duration::from_secs(600), "").await?;
     anyhow::ensure!(ended.code.is_some_and(|code| code < 2), "exit {:?}: {}", ended.code, ended.stderr);
     Ok(serde_json::from_str(&ended.stdout)?)
 }

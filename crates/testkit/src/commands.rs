@@ -78,7 +78,15 @@ impl Program {
     ///
     /// # Errors
     /// When it cannot be started, or runs longer than a minute.
-    pub async fn run_with(mut self, input: &str) -> anyhow::Result<Ended> {
+    pub async fn run_with(self, input: &str) -> anyhow::Result<Ended> {
+        self.run_within(crate::PATIENCE, input).await
+    }
+
+    /// As [`Program::run_with`], for one that may take longer, or must not take so long.
+    ///
+    /// # Errors
+    /// When it cannot be started, or runs longer than `patience`.
+    pub async fn run_within(mut self, patience: std::time::Duration, input: &str) -> anyhow::Result<Ended> {
         let mut child = self
             .command
             .stdin(Stdio::piped())
@@ -90,9 +98,9 @@ impl Program {
             // One that does not read its input closes it.
             let _ = stdin.write_all(input.as_bytes()).await;
         }
-        let output = tokio::time::timeout(crate::PATIENCE, child.wait_with_output())
+        let output = tokio::time::timeout(patience, child.wait_with_output())
             .await
-            .with_context(|| format!("{} did not end within {:?}", self.shown, crate::PATIENCE))?
+            .with_context(|| format!("{} did not end within {patience:?}", self.shown))?
             .with_context(|| format!("failed to run {}", self.shown))?;
         Ok(Ended {
             command: self.shown,
