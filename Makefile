@@ -47,6 +47,10 @@ generate: ## Write crds/ and docs/schemas/ anew from the code
 test: check ## Run all tests, on a stack of their own
 	@dev/test
 
+.PHONY: chaos
+chaos: ## Strike a stack with faults of every kind for MINUTES (30) by SEED, with 200 kills, then check everything
+	@MINUTES=$(or $(MINUTES),30) SEED=$(SEED) dev/chaos
+
 .PHONY: bench
 bench: ## Measure the release build: orders a second, latency, and what one order costs
 	@dev/bench

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chassis::{Platform, Role};
+use chassis::{Health, Platform, Role, Server};
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -79,10 +79,12 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
         if names.is_empty() {
             return Ok(());
         }
-        let platform = Platform::connect(arguments.common.clone(), stop.clone()).await?;
+        let (settings, health) = (arguments.common.clone(), Health::default());
+        let server = Server::listen(&settings, health.clone(), metrics, stop.clone()).await?;
+        let platform = Platform::connect(settings, health, stop.clone()).await?;
         let starting = names.iter().map(|name| start(*name, &arguments, &platform));
         let roles: Vec<Role> = futures::future::try_join_all(starting).await?.into_iter().flatten().collect();
-        chassis::run(platform, metrics, roles).await
+        chassis::run(platform, server, roles).await
     };
     let outside = async {
         match outside_world {

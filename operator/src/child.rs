@@ -241,6 +241,9 @@ impl Commander {
     }
 }
 
+/// So often a command is sent before the cache is suspected of hiding its answer.
+const TIMES_OF_A_LIVE_CACHE: u32 = 2;
+
 /// Sends the child's wish unless it is answered; re-drives it with backoff until it is.
 pub(crate) async fn command<C: Child>(child: Arc<C>, commander: Arc<Commander>) -> Result<Action, Error> {
     let (Some(uid), Some(generation)) = (child.uid(), child.meta().generation) else {
@@ -273,6 +276,11 @@ pub(crate) async fn command<C: Child>(child: Arc<C>, commander: Arc<Commander>) 
         return Ok(Action::requeue(backoff.maximum.min(AFTER_DEATH)));
     }
     let times = last.map_or(0, |sent| sent.times) + 1;
+    commander.world.may_act("send a command")?;
+    if times > TIMES_OF_A_LIVE_CACHE && !commander.world.is_current(child.as_ref()).await? {
+        // It may be answered long since: its cache has missed an event.
+        commander.world.suspicion.raise();
+    }
     send(child.as_ref(), &commander.world).await?;
     if times > 1 {
         tracing::info!(kind = C::KIND, order = id, times, "not answered in time, sent again");

@@ -1,26 +1,24 @@
 //! The controllers of one leader: one watch a kind. The watch of a child wakes its own controller and its order's.
 
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{Stream, StreamExt, TryStreamExt};
-use k8s_openapi::NamespaceResourceScope;
-use kube::api::Api;
+use kube::ResourceExt;
 use kube::runtime::controller::{Config, Controller as Runtime, Error as RuntimeError};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::{ObjectRef, Store, reflector, store};
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Resource, ResourceExt};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher;
 use resources::{Order, Payment, Shipment, Shop, StockReservation};
-use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use crate::child::{Child, Commander, command, resend_after_error};
 use crate::dead_letters::{DeadLetters, follow};
 use crate::error::Error;
+use crate::leadership::Mandate;
 use crate::order::{Controller, Memory, reconcile, requeue_after_error};
+use crate::watch::{Suspicion, Watching, watch};
 use crate::world::World;
 
 /// The queue merges what arrives for one object within this time.
@@ -35,23 +33,41 @@ pub(crate) struct Scope {
     pub(crate) concurrency: u16,
     /// Who writes Kubernetes Events.
     pub(crate) instance: String,
+    /// How often everything is listed anew.
+    pub(crate) relist: Duration,
 }
 
-/// Runs the controllers until `stop` is cancelled, then finishes what is being reconciled.
-pub(crate) async fn run(platform: &chassis::Platform, scope: &Scope, stop: CancellationToken) {
+/// Runs the controllers until `stop` is cancelled, then finishes what is being reconciled; nothing is begun once `mandate`
+/// is over.
+pub(crate) async fn run(
+    platform: &chassis::Platform,
+    scope: &Scope,
+    mandate: Mandate,
+    stop: CancellationToken,
+) {
     let client = platform.kubernetes.clone();
+    let place = scope.namespace.as_deref().unwrap_or("all");
+    let caches = platform.health.check(&format!("operator caches of {place}"));
+    let watching = Watching {
+        client: client.clone(),
+        namespace: scope.namespace.clone(),
+        relist: scope.relist,
+        suspicion: Suspicion::default(),
+    };
     let (wake, woken) = unbounded();
-    let (orders, order_watch) = watch::<Order>(&client, scope);
-    let (reservations, reservation_watch) = watch::<StockReservation>(&client, scope);
-    let (payments, payment_watch) = watch::<Payment>(&client, scope);
-    let (shipments, shipment_watch) = watch::<Shipment>(&client, scope);
-    let (shops, shop_watch) = watch::<Shop>(&client, scope);
+    let (orders, order_watch) = watch::<Order>(&watching);
+    let (reservations, reservation_watch) = watch::<StockReservation>(&watching);
+    let (payments, payment_watch) = watch::<Payment>(&watching);
+    let (shipments, shipment_watch) = watch::<Shipment>(&watching);
+    let (shops, shop_watch) = watch::<Shop>(&watching);
     let world = Arc::new(World {
         kubernetes: client.clone(),
         nats: platform.nats.clone(),
         jetstream: platform.jetstream.clone(),
         orders: orders.clone(),
         dead_letters: DeadLetters::default(),
+        mandate,
+        suspicion: watching.suspicion.clone(),
         reservations: reservations.clone(),
         payments: payments.clone(),
         shipments: shipments.clone(),
@@ -72,7 +88,8 @@ pub(crate) async fn run(platform: &chassis::Platform, scope: &Scope, stop: Cance
             shipments.wait_until_ready(),
             shops.wait_until_ready(),
         );
-        tracing::info!(namespace = scope.namespace.as_deref().unwrap_or("all"), "driving orders");
+        caches.ready();
+        tracing::info!(namespace = place, "driving orders");
     };
     let (shop_changed, shop_changes) = unbounded();
     tokio::join!(
@@ -83,33 +100,17 @@ pub(crate) async fn run(platform: &chassis::Platform, scope: &Scope, stop: Cance
         drive_children(shipment_watch, shipments.clone(), &commander, &wake, scope, &stop),
         async {
             ready.await;
-            drive_orders(order_watch, orders.clone(), woken, shop_changes, controller, scope, &stop).await;
+            let answering = controller.clone();
+            let driving =
+                drive_orders(order_watch, orders.clone(), woken, shop_changes, controller, scope, &stop);
+            tokio::select! {
+                () = driving => {}
+                () = crate::retell::answer(&orders, &answering, &wake) => {}
+            }
         },
     );
-}
-
-/// A cache and the watch that fills it as it is polled.
-fn watch<K>(
-    client: &kube::Client,
-    scope: &Scope,
-) -> (Store<K>, impl Stream<Item = watcher::Result<K>> + Send + use<K>)
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
-{
-    let api: Api<K> = match &scope.namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    };
-    let (reader, writer) = store();
-    let events =
-        watcher(api, watcher::Config::default()).modify(|object| object.managed_fields_mut().clear());
-    (reader, reflector(writer, events.default_backoff()).touched_objects())
+    // A standby needs no caches.
+    caches.ready();
 }
 
 /// A policy that changes wakes the orders, and says of itself that it is in force.

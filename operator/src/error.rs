@@ -29,6 +29,9 @@ pub(crate) enum Failed {
     /// Something else has the name.
     #[error("{0}")]
     Blocked(String),
+    /// The Lease was not renewed in time.
+    #[error("this replica leads no more")]
+    NotLeading,
 }
 
 impl Error {
@@ -45,6 +48,7 @@ impl Error {
             | Failed::Blocked(_)
             | Failed::Patience(_)
             | Failed::Ask(_)
+            | Failed::NotLeading
             | Failed::Publish(_) => false,
         }
     }
@@ -57,7 +61,11 @@ impl Error {
                 matches!(status.code, 400 | 403 | 422) && !is_stale_sequence(status)
             }
             Failed::Blocked(_) => true,
-            Failed::Kubernetes(_) | Failed::Patience(_) | Failed::Ask(_) | Failed::Publish(_) => false,
+            Failed::Kubernetes(_)
+            | Failed::Patience(_)
+            | Failed::Ask(_)
+            | Failed::NotLeading
+            | Failed::Publish(_) => false,
         }
     }
 
@@ -70,6 +78,7 @@ impl Error {
             Failed::Ask(_) => "question",
             Failed::Publish(_) => "publish",
             Failed::Blocked(_) => "blocked",
+            Failed::NotLeading => "leadership",
         }
     }
 
@@ -86,6 +95,7 @@ impl Error {
             | Failed::Patience(_)
             | Failed::Ask(_)
             | Failed::Publish(_)
+            | Failed::NotLeading
             | Failed::Blocked(_) => None,
         }
     }

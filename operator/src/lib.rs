@@ -3,7 +3,7 @@
 //! - [`order`]: the controller of orders, with a pure decision and one file a phase.
 //! - `reservation`, `payment`, `shipment`: children as the services know them; `child` makes them and sends their wishes.
 //! - `archive`: what is finished is kept by `orders`, then goes.
-//! - `leadership`, `controllers`, `world`: who drives, what is watched, what is reached.
+//! - `leadership`, `controllers`, `watch`, `world`: who drives, what runs, what is watched, what is reached.
 
 mod announce;
 mod archive;
@@ -16,12 +16,15 @@ pub mod order;
 mod payment;
 pub mod policy;
 mod reservation;
+mod retell;
 mod shipment;
 mod shop;
+mod watch;
 mod world;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chassis::{Platform, Role, SettingError};
 
@@ -44,6 +47,19 @@ pub struct Settings {
     /// How many objects of a kind are reconciled at the same time.
     #[arg(long, env = "OPERATOR_CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub operator_concurrency: u16,
+    /// How often everything that is watched is listed anew, for events that a watch has missed; 10m, 90s.
+    #[arg(long, env = "OPERATOR_RELIST", default_value = "10m", value_name = "DURATION", value_parser = relist_interval)]
+    pub operator_relist: Duration,
+}
+
+/// A duration of at least ten seconds.
+fn relist_interval(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration =
+        text.parse().map_err(|error| format!("{error}: give it like 10m or 90s"))?;
+    match Duration::try_from(span) {
+        Ok(every) if every >= Duration::from_secs(10) => Ok(every),
+        Ok(_) | Err(_) => Err("must be at least 10s".to_owned()),
+    }
 }
 
 /// Starts the operator: it stands by until it holds the Lease, then drives.
@@ -61,6 +77,7 @@ pub async fn start(settings: Settings, platform: Platform) -> anyhow::Result<Rol
         namespace,
         concurrency: settings.operator_concurrency,
         instance: identity.clone(),
+        relist: settings.operator_relist,
     };
     let named: BTreeSet<String> =
         settings.watch_namespaces.iter().filter(|name| !name.is_empty()).cloned().collect();

@@ -13,8 +13,10 @@ use resources::{Order, Payment, Settled, Shipment, Shop, StockReservation};
 use crate::child::Child;
 use crate::dead_letters::DeadLetters;
 use crate::error::{Error, Failed};
+use crate::leadership::Mandate;
 use crate::order::{Children, DirectAnswers};
 use crate::policy::Policy;
+use crate::watch::Suspicion;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const SHOP: &str = "default";
@@ -26,6 +28,8 @@ pub(crate) struct World {
     pub(crate) jetstream: jetstream::Context,
     pub(crate) orders: Store<Order>,
     pub(crate) dead_letters: DeadLetters,
+    pub(crate) mandate: Mandate,
+    pub(crate) suspicion: Suspicion,
     pub(crate) reservations: Store<StockReservation>,
     pub(crate) payments: Store<Payment>,
     pub(crate) shipments: Store<Shipment>,
@@ -70,12 +74,20 @@ impl World {
     /// True when the API server has the children as they were observed.
     pub(crate) async fn are_current(&self, order: &Order, children: &Children) -> Result<bool, Error> {
         let Children { reservation, payment, shipment } = children;
-        Ok(self.is_current(order, reservation.as_deref()).await?
-            && self.is_current(order, payment.as_deref()).await?
-            && self.is_current(order, shipment.as_deref()).await?)
+        Ok(self.is_child_current(order, reservation.as_deref()).await?
+            && self.is_child_current(order, payment.as_deref()).await?
+            && self.is_child_current(order, shipment.as_deref()).await?)
     }
 
-    async fn is_current<C: Child>(&self, order: &Order, observed: Option<&C>) -> Result<bool, Error> {
+    /// True when the API server has the object as it is cached.
+    pub(crate) async fn is_current<C: Child>(&self, cached: &C) -> Result<bool, Error> {
+        let api: Api<C> = Api::namespaced(self.kubernetes.clone(), &cached.namespace().unwrap_or_default());
+        let name = cached.name_any();
+        let live = self.patiently("read a child of an order", api.get_opt(&name)).await?;
+        Ok(live.and_then(|live| live.resource_version()) == cached.resource_version())
+    }
+
+    async fn is_child_current<C: Child>(&self, order: &Order, observed: Option<&C>) -> Result<bool, Error> {
         let api: Api<C> = Api::namespaced(self.kubernetes.clone(), &order.namespace().unwrap_or_default());
         let name = order.name_any();
         let live = self.patiently("read a child of the order", api.get_opt(&name)).await?;
@@ -89,12 +101,18 @@ impl World {
         Ok(live.as_ref().and_then(version) == observed.and_then(version))
     }
 
-    /// Waits for the API server with a bound, since the client's reads have none.
+    /// Refuses to act once this replica leads no more.
+    pub(crate) fn may_act(&self, operation: &'static str) -> Result<(), Error> {
+        if self.mandate.holds() { Ok(()) } else { Err(Error::new(operation, Failed::NotLeading)) }
+    }
+
+    /// Waits for the API server with a bound, since the client's reads have none; a replica that leads no more asks nothing.
     pub(crate) async fn patiently<T>(
         &self,
         operation: &'static str,
         request: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, Error> {
+        self.may_act(operation)?;
         match tokio::time::timeout(PATIENCE, request).await {
             Ok(answer) => answer.map_err(|error| Error::new(operation, error)),
             Err(_) => Err(Error::new(operation, Failed::Patience(PATIENCE))),

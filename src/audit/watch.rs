@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use chassis::{HealthCheck, Platform, Role};
+use chassis::{Health, HealthCheck, Platform, Role, Server};
 use jiff::Timestamp;
 
 use super::AuditArguments;
@@ -21,7 +21,9 @@ pub async fn run(arguments: &AuditArguments) -> anyhow::Result<()> {
     let metrics = chassis::start_telemetry(&arguments.common)?;
     let stop = tokio_util::sync::CancellationToken::new();
     crate::roles::stop_on_signal(stop.clone())?;
-    let platform = Platform::connect(arguments.common.clone(), stop).await?;
+    let (settings, health) = (arguments.common.clone(), Health::default());
+    let server = Server::listen(&settings, health.clone(), metrics, stop.clone()).await?;
+    let platform = Platform::connect(settings, health, stop).await?;
     let ledgers = Ledgers::open(&arguments.common).await?;
     let provider = arguments.provider(&ledgers)?;
     let cluster = Cluster::over(platform.kubernetes.clone(), arguments.namespace.clone()).await?;
@@ -34,7 +36,7 @@ pub async fn run(arguments: &AuditArguments) -> anyhow::Result<()> {
         check: platform.health.check("audit"),
     };
     let role = Role::new("audit").doing("audit", timer.keep_checking(platform.clone()));
-    chassis::run(platform, metrics, vec![role]).await
+    chassis::run(platform, server, vec![role]).await
 }
 
 struct Timer {

@@ -17,6 +17,7 @@ mod leadership;
 mod mails;
 mod messages;
 mod names;
+mod outbox;
 mod payment;
 mod provider;
 mod refusals;

@@ -109,3 +109,26 @@ async fn the_shop_tells_that_it_is_alive_ready_and_what_it_does() -> Tested {
     assert!(metrics.contains("supercargo_operator_leading 1"), "{metrics}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_process_that_waits_for_a_dependency_is_alive_and_says_what_it_waits_for() -> Tested {
+    let stack = Stack::from_env().await?;
+    let folder = tempfile::tempdir()?;
+    let address = testkit::free_address().to_string();
+    let process = Program::supercargo(&["run", "catalog"])
+        .with("HTTP_ADDR", &address)
+        .with("NATS_URL", "nats://127.0.0.1:1")
+        .start(&folder.path().join("log"))?;
+    eventually("it is alive, and not ready for a stated reason", || async {
+        let health = stack.http.get(format!("http://{address}/health")).send().await?;
+        anyhow::ensure!(health.status() == 200, "it is not alive: {}", health.status());
+        let ready = stack.http.get(format!("http://{address}/ready")).send().await?;
+        anyhow::ensure!(ready.status() == 503, "it is ready: {}", ready.status());
+        let said = ready.text().await?;
+        anyhow::ensure!(said.contains("waiting for NATS at NATS_URL"), "it says: {said}");
+        Ok(())
+    })
+    .await?;
+    drop(process);
+    Ok(())
+}

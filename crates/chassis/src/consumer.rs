@@ -24,6 +24,8 @@ use crate::{Backoff, Platform, Point, Store, Transaction, effect};
 
 /// How often a message that fails for a reason of its own is tried before it becomes a dead letter.
 const TRIES: i64 = 8;
+/// How often one that came too early is tried: for a day, at the longest wait.
+const TRIES_WHEN_EARLY: i64 = 8640;
 /// After this a message that nobody has answered for is delivered again; handling is one short transaction.
 const ACK_WAIT: Duration = Duration::from_secs(15);
 const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(100), maximum: Duration::from_secs(10) };
@@ -88,6 +90,9 @@ pub enum HandleError {
     /// It can never be handled: a dead letter at once. Says why.
     #[error("{0}")]
     Malformed(String),
+    /// It needs what another message brings, which has not come yet: tried for as long as that may take.
+    #[error("{0:#}")]
+    TooEarly(anyhow::Error),
     /// The database failed. An outage is waited out; a refusal counts as a failure of the message.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
@@ -100,7 +105,7 @@ impl HandleError {
     /// True when the message is not to blame, so that it is tried for as long as it takes.
     fn is_outage(&self) -> bool {
         match self {
-            Self::Malformed(_) | Self::Failed(_) => false,
+            Self::Malformed(_) | Self::TooEarly(_) | Self::Failed(_) => false,
             Self::Database(error) => is_database_outage(error),
         }
     }
@@ -357,7 +362,11 @@ impl<H: Handler> Worker<H> {
         failure: Failure<'_>,
     ) -> Result<(), async_nats::Error> {
         let Failure { error, id, tries, deliveries } = failure;
-        let hopeless = matches!(error, HandleError::Malformed(_)) || tries >= TRIES;
+        let hopeless = match error {
+            HandleError::Malformed(_) => true,
+            HandleError::TooEarly(_) => tries >= TRIES_WHEN_EARLY,
+            HandleError::Database(_) | HandleError::Failed(_) => tries >= TRIES,
+        };
         let wait = BACKOFF.jittered(u32::try_from(tries.max(deliveries.min(TRIES))).unwrap_or(u32::MAX));
         if !hopeless {
             tracing::warn!(tries, deliveries, "failed to handle, next try in {wait:?}: {error}");

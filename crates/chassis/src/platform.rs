@@ -31,27 +31,40 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Connects to NATS and Kubernetes; waits for them, saying so, until they are there or `stop` is cancelled.
+    /// Connects to NATS and Kubernetes; waits for them, saying so in the log and in `health`, until they are there or `stop` is cancelled.
     ///
     /// # Errors
     /// When a setting is wrong, or `stop` is cancelled first.
-    pub async fn connect(settings: Settings, stop: CancellationToken) -> anyhow::Result<Self> {
+    pub async fn connect(
+        settings: Settings,
+        health: Health,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let check = health.check("connections");
+        check.not_ready("waiting for NATS at NATS_URL");
         let nats = connect_nats(&settings, &stop).await?;
         let mut jetstream = jetstream::new(nats.clone());
         jetstream.set_timeout(Duration::from_secs(5));
+        check.not_ready("waiting for JetStream at NATS_URL");
         wait_for("JetStream at NATS_URL", &stop, || {
             ensure_streams(&jetstream, usize::from(settings.nats_replicas))
         })
         .await?;
+        check.not_ready("waiting for the Kubernetes API server of KUBECONFIG");
         let kubernetes = connect_kubernetes(&stop).await?;
-        Ok(Self {
-            settings: Arc::new(settings),
-            nats,
-            jetstream,
-            kubernetes,
-            health: Health::default(),
-            stop,
-        })
+        check.ready();
+        Ok(Self { settings: Arc::new(settings), nats, jetstream, kubernetes, health, stop })
+    }
+
+    /// A client of its own connections, for what must know soon that the API server does not answer: it bounds each request
+    /// itself, and needs connections that others do not keep busy.
+    ///
+    /// # Errors
+    /// When the kubeconfig leads to no cluster.
+    pub async fn impatient_kubernetes(&self) -> anyhow::Result<kube::Client> {
+        // The bound on reads also ends connections that rest between two requests.
+        let soon = Duration::from_secs(2);
+        kubernetes_client(soon, Duration::from_secs(30), soon).await
     }
 }
 
@@ -162,20 +175,28 @@ pub(crate) async fn ensure_streams(jetstream: &jetstream::Context, replicas: usi
 /// A client with timeouts of ours, and without the library's own retries: a repeated create would hide whether it
 /// was ours, and one call could stall for minutes.
 async fn connect_kubernetes(stop: &CancellationToken) -> anyhow::Result<kube::Client> {
+    let (connect, read) = (Duration::from_secs(5), Duration::from_secs(330));
+    let client = kubernetes_client(connect, read, Duration::from_secs(10)).await?;
+    wait_for("the Kubernetes API server of KUBECONFIG", stop, || async {
+        client.apiserver_version().await.map(|_| ()).context("failed to ask for its version")
+    })
+    .await?;
+    Ok(client)
+}
+
+async fn kubernetes_client(
+    connect: Duration,
+    read: Duration,
+    write: Duration,
+) -> anyhow::Result<kube::Client> {
     let mut config = kube::Config::infer().await.map_err(|error| SettingError {
         name: "KUBECONFIG".into(),
         fault: format!("leads to no cluster ({error}), and this is no pod"),
         example: "$HOME/.kube/config".into(),
     })?;
     config.default_retry = false;
-    config.connect_timeout = Some(Duration::from_secs(5));
-    config.read_timeout = Some(Duration::from_secs(330));
-    config.write_timeout = Some(Duration::from_secs(10));
-    let client =
-        kube::Client::try_from(config).context("failed to make a Kubernetes client from KUBECONFIG")?;
-    wait_for("the Kubernetes API server of KUBECONFIG", stop, || async {
-        client.apiserver_version().await.map(|_| ()).context("failed to ask for its version")
-    })
-    .await?;
-    Ok(client)
+    config.connect_timeout = Some(connect);
+    config.read_timeout = Some(read);
+    config.write_timeout = Some(write);
+    kube::Client::try_from(config).context("failed to make a Kubernetes client from KUBECONFIG")
 }

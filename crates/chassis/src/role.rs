@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Metrics, Platform, http};
+use crate::{Platform, Server};
 
 /// How long the roles may take to finish what they hold once they are told to stop.
 const GRACE: Duration = Duration::from_secs(25);
@@ -49,9 +49,8 @@ impl Role {
 /// Carries `roles` until the platform's `stop` is cancelled, then lets them finish.
 ///
 /// # Errors
-/// When the HTTP port is taken, or a task of a role fails.
-pub async fn run(platform: Platform, metrics: Metrics, roles: Vec<Role>) -> anyhow::Result<()> {
-    let listener = http::bind(platform.settings.http_addr).await?;
+/// When a task of a role fails.
+pub async fn run(platform: Platform, server: Server, roles: Vec<Role>) -> anyhow::Result<()> {
     let mut router = Router::new();
     let mut tasks = JoinSet::new();
     let names: Vec<&str> = roles.iter().map(|role| role.name).collect();
@@ -62,9 +61,8 @@ pub async fn run(platform: Platform, metrics: Metrics, roles: Vec<Role>) -> anyh
             tasks.spawn(async move { (label, task.await) });
         }
     }
-    let (health, stop) = (platform.health.clone(), platform.stop.clone());
-    let server = http::serve(listener, router, health, metrics, stop.clone());
-    tasks.spawn(async move { ("http".to_owned(), server.await) });
+    let stop = platform.stop.clone();
+    tasks.spawn(async move { ("http".to_owned(), server.with(router).await) });
     tracing::info!(address = %platform.settings.http_addr, roles = names.join(" "), "started");
 
     let mut outcome = Ok(());

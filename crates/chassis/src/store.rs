@@ -133,7 +133,12 @@ impl Store {
     /// # Errors
     /// When no connection can be had.
     pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
-        let inner = self.pool.begin().await?;
+        // In a task of its own, which ends also when nobody waits for it any more (a webhook's client that has gone): a
+        // begin that is left off halfway would give the pool a connection in an open transaction, and what the next user
+        // of it writes without one of his own would not be there after all.
+        let pool = self.pool.clone();
+        let beginning = tokio::spawn(async move { pool.begin().await });
+        let inner = beginning.await.map_err(|_| sqlx::Error::WorkerCrashed)??;
         Ok(Transaction {
             inner,
             store: self.clone(),

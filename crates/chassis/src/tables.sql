@@ -39,3 +39,9 @@ CREATE TABLE IF NOT EXISTS worklist (
 CREATE INDEX IF NOT EXISTS worklist_by_due ON worklist (due_at);
 -- Which taking of a key is the present one: a worker that was paused past its lease settles nothing.
 ALTER TABLE worklist ADD COLUMN IF NOT EXISTS lease uuid;
+
+-- Which stream of events each reader knows, by when it was made: another one has lost what was in the first.
+CREATE TABLE IF NOT EXISTS known_streams (
+    reader  text PRIMARY KEY,
+    made_at text NOT NULL
+);

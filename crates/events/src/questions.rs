@@ -328,3 +328,26 @@ impl Question for CountStock {
     type Answer = ImportAnswer;
     const SUBJECT: &'static str = "inventory.count";
 }
+
+/// Tell the transitions of these orders again, as far as their resources still tell them. Asked by `orders` when it misses
+/// some; answered by the operator that leads.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct TellAgain {
+    /// The ids of the orders; absent for all, after the stream of events was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orders: Option<Vec<String>>,
+}
+
+/// The answer to [`TellAgain`].
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct TellAgainAnswer {
+    /// How many of them have a resource, and are told again soon.
+    pub found: u64,
+}
+
+impl Question for TellAgain {
+    type Answer = TellAgainAnswer;
+    const SUBJECT: &'static str = "operator.tell-again";
+}

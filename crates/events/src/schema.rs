@@ -32,6 +32,8 @@ pub fn schemas() -> Vec<(String, Schema)> {
         ("question.catalog.import.json", schema_for!(questions::ImportArticles)),
         ("question.inventory.count.json", schema_for!(questions::CountStock)),
         ("answer.import.json", schema_for!(questions::ImportAnswer)),
+        ("question.operator.tell-again.json", schema_for!(questions::TellAgain)),
+        ("answer.operator.tell-again.json", schema_for!(questions::TellAgainAnswer)),
     ];
     let rest = commands.into_iter().chain(questions).map(|(name, schema)| (name.to_owned(), schema));
     events.chain(rest).collect()

@@ -100,13 +100,18 @@ impl Stack {
     }
 }
 
-/// A client of the cluster of `KUBECONFIG`.
-pub(crate) async fn kubernetes() -> anyhow::Result<kube::Client> {
+/// Two providers of cryptography are compiled in by the libraries; which one serves must be said before the first use.
+pub(crate) fn choose_cryptography() {
     static CRYPTOGRAPHY: Once = Once::new();
     CRYPTOGRAPHY.call_once(|| {
         // Another one was chosen before: that one serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
+}
+
+/// A client of the cluster of `KUBECONFIG`.
+pub(crate) async fn kubernetes() -> anyhow::Result<kube::Client> {
+    choose_cryptography();
     let mut config = kube::Config::infer().await.context("failed to read KUBECONFIG")?;
     config.proxy_url = None;
     kube::Client::try_from(config).context("failed to make a client from KUBECONFIG")

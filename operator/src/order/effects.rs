@@ -86,6 +86,9 @@ pub(super) async fn tell_what_is_written(
             memory.untold.retain(|transition| transition.data.sequence > entry.sequence);
         });
     }
+    if recollection.tells_again {
+        controller.memory.change(uid, |memory| memory.tells_again = false);
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use resources::{HistoryEntry, OrderStatus, Payment, Shipment, StockReservation};
@@ -32,6 +32,8 @@ pub(crate) struct Recollection {
     pub(crate) untold: Vec<Transition>,
     /// The events of the transitions up to this number are told.
     pub(crate) announced: i64,
+    /// All that the resource tells is told again, whatever was told before.
+    pub(crate) tells_again: bool,
     /// Since when the resource lacks something of it.
     pub(crate) unwritten_since: Option<Timestamp>,
     /// The `resourceVersion` that our last write replaced: an order that still shows it is stale.
@@ -40,6 +42,10 @@ pub(crate) struct Recollection {
     pub(crate) direct: DirectAnswers,
     /// How often in a row the services could not be asked.
     pub(crate) unanswered: u32,
+    /// How often in a row it was decided on a stale object.
+    pub(crate) conflicts: u32,
+    /// Since when the cache is behind our own write.
+    pub(crate) behind_since: Option<Instant>,
 }
 
 /// Children that exist at their service alone, since their namespace is going.
@@ -55,8 +61,13 @@ impl Memory {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned().unwrap_or_default()
     }
 
-    pub(crate) fn keep(&self, uid: &str, recollection: Recollection) {
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned(), recollection);
+    pub(crate) fn keep(&self, uid: &str, mut recollection: Recollection) {
+        let mut all = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = all.get(uid).filter(|before| before.tells_again) {
+            // Asked for while the order was driven.
+            (recollection.tells_again, recollection.announced) = (true, before.announced);
+        }
+        all.insert(uid.to_owned(), recollection);
     }
 
     pub(crate) fn change(&self, uid: &str, change: impl FnOnce(&mut Recollection)) {
@@ -97,6 +108,9 @@ impl Recollection {
 
     /// The number of the last transition whose event is told for certain.
     pub(crate) fn announced(&self, written: &OrderStatus) -> i64 {
+        if self.tells_again {
+            return self.announced;
+        }
         self.announced.max(written.announced_sequence.unwrap_or(0))
     }
 
@@ -116,9 +130,10 @@ impl Recollection {
         })
     }
 
-    /// When what is unwritten has to be written.
-    pub(crate) fn write_due(&self, delay: Duration) -> Timestamp {
-        self.unwritten_since.and_then(|since| since.checked_add(delay).ok()).unwrap_or(Timestamp::MIN)
+    /// When what is unwritten has to be written: not later than after `delay`, also when the clock was ahead and is not now.
+    pub(crate) fn write_due(&self, now: Timestamp, delay: Duration) -> Timestamp {
+        let since = self.unwritten_since.map(|since| since.min(now));
+        since.and_then(|since| since.checked_add(delay).ok()).unwrap_or(Timestamp::MIN)
     }
 }
 

@@ -26,6 +26,12 @@ use crate::policy::Policy;
 use crate::world::World;
 
 const PATIENCE: Duration = Duration::from_secs(3);
+/// After this the event of our own write has been missed.
+const EVENT_MISSED_AFTER: Duration = Duration::from_secs(5);
+/// So many decisions in a row may be made on a stale object, before its cache is suspected.
+const CONFLICTS_OF_A_LIVE_CACHE: u32 = 4;
+const CONFLICT_BACKOFF: chassis::Backoff =
+    chassis::Backoff { initial: Duration::from_millis(50), maximum: Duration::from_secs(5) };
 /// What only people read may wait this long for a transition to carry it.
 const COSMETIC_DELAY: Duration = Duration::from_secs(2);
 
@@ -68,7 +74,16 @@ pub(crate) async fn reconcile(order: Arc<Order>, controller: Arc<Controller>) ->
 pub(crate) fn requeue_after_error(order: Arc<Order>, error: &Error, controller: Arc<Controller>) -> Action {
     let uid = order.uid().unwrap_or_default();
     if error.is_conflict() {
-        return Action::requeue(Duration::from_millis(50));
+        let mut conflicts = 1;
+        controller.memory.change(&uid, |memory| {
+            memory.conflicts += 1;
+            conflicts = memory.conflicts;
+        });
+        if conflicts > CONFLICTS_OF_A_LIVE_CACHE {
+            // The cache does not follow: it has missed an event.
+            controller.world.suspicion.raise();
+        }
+        return Action::requeue(CONFLICT_BACKOFF.wait(conflicts));
     }
     let mut failures = 1;
     controller.memory.change(&uid, |memory| {
@@ -84,10 +99,21 @@ pub(crate) fn requeue_after_error(order: Arc<Order>, error: &Error, controller: 
 
 async fn drive(order: &Arc<Order>, uid: &str, id: &str, controller: &Controller) -> Result<Action, Error> {
     let world = &controller.world;
+    world.may_act("drive an order")?;
     let mut recollection = controller.memory.recall(uid);
     if recollection.replaced.is_some() && recollection.replaced == order.metadata.resource_version {
-        // The cache has not seen our own write yet; its event wakes us.
-        return Ok(Action::await_change());
+        // The cache has not seen our own write yet; its event wakes us. One that has not come by then was missed.
+        if recollection.behind_since.is_some_and(|since| since.elapsed() >= EVENT_MISSED_AFTER) {
+            world.suspicion.raise();
+        }
+        controller.memory.change(uid, |memory| {
+            memory.behind_since.get_or_insert_with(std::time::Instant::now);
+        });
+        return Ok(Action::requeue(EVENT_MISSED_AFTER));
+    }
+    if recollection.behind_since.is_some() {
+        controller.memory.change(uid, |memory| memory.behind_since = None);
+        recollection.behind_since = None;
     }
     if controller.memory.is_released(uid) {
         return Ok(Action::await_change());
@@ -176,6 +202,7 @@ async fn act(
     }
     recollection.direct = controller.memory.recall(uid).direct;
     recollection.unanswered = 0;
+    recollection.conflicts = 0;
     let transition_is_new = !transitions.is_empty();
     recollection.untold.extend(transitions);
     recollection.status = Some(status.clone());
@@ -193,7 +220,7 @@ async fn act(
     if recollection.unwritten_since.is_none() || transition_is_new {
         recollection.unwritten_since = Some(situation.now);
     }
-    let due = recollection.write_due(delay);
+    let due = recollection.write_due(situation.now, delay);
     if due > situation.now {
         controller.memory.keep(uid, recollection);
         return Ok(requeue(situation.now, [Some(due), look_again, performed.look_again]));

@@ -95,7 +95,7 @@ fn reply<A>(answered: Result<A, HandleError>) -> Reply<A> {
     match answered {
         Ok(answer) => Reply::Answer(answer),
         Err(HandleError::Malformed(reason)) => Reply::Invalid(reason),
-        Err(error @ (HandleError::Database(_) | HandleError::Failed(_))) => {
+        Err(error @ (HandleError::Database(_) | HandleError::TooEarly(_) | HandleError::Failed(_))) => {
             tracing::warn!("failed to answer; the asker will ask again: {error}");
             Reply::Unavailable(error.to_string())
         }

@@ -54,7 +54,7 @@ async fn remember_in_tx(event: &Event, transaction: &mut Transaction) -> Result<
 /// Only whom to tell can become known later; everything else stays as wrong as it is.
 fn refusal(error: ComposeError) -> HandleError {
     match error {
-        ComposeError::NobodyKnown(_) => HandleError::Failed(error.into()),
+        ComposeError::NobodyKnown(_) => HandleError::TooEarly(error.into()),
         ComposeError::Event(_) | ComposeError::NoAddress { .. } | ComposeError::Template { .. } => {
             HandleError::Malformed(format!("{:#}", anyhow::Error::from(error)))
         }

@@ -143,7 +143,7 @@ async fn a_parcels_problem_waits_until_its_customer_is_known() {
     let problem = problem_event(order, 4);
     let error = office.deliver(&problem).await.unwrap_err();
     assert!(
-        matches!(&error, HandleError::Failed(_)) && error.to_string().contains("is not known yet"),
+        matches!(&error, HandleError::TooEarly(_)) && error.to_string().contains("is not known yet"),
         "{error}"
     );
     office.deliver(&order_event(EventType::OrderShipped, order, 4)).await.unwrap();

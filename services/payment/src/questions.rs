@@ -36,7 +36,7 @@ impl Answerer<Command<PaymentSpec>, PaymentStatus> for ApplyPayment {
         match self.apply(&question).await {
             Ok(status) => Reply::Answer(status),
             Err(HandleError::Malformed(reason)) => Reply::Invalid(reason),
-            Err(error @ (HandleError::Database(_) | HandleError::Failed(_))) => {
+            Err(error @ (HandleError::Database(_) | HandleError::TooEarly(_) | HandleError::Failed(_))) => {
                 tracing::warn!(order = question.order_id, "failed to apply, will be asked again: {error}");
                 Reply::Unavailable(error.to_string())
             }

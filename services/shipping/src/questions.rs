@@ -41,7 +41,9 @@ impl Answerer<Command<ShipmentSpec>, ShipmentStatus> for Apply {
             match self.apply(&command).await {
                 Ok(status) => Reply::Answer(status),
                 Err(HandleError::Malformed(reason)) => Reply::Invalid(reason),
-                Err(error @ (HandleError::Database(_) | HandleError::Failed(_))) => {
+                Err(
+                    error @ (HandleError::Database(_) | HandleError::TooEarly(_) | HandleError::Failed(_)),
+                ) => {
                     tracing::warn!("failed to take in a wish; the asker will ask again: {error}");
                     Reply::Unavailable(error.to_string())
                 }
