@@ -1,4 +1,5 @@
 //! What is answered to those who audit: the facts of orders, which events have arrived, and what was repaired.
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails by panicking, as tests do")]
 
 mod support;
 
@@ -35,7 +36,7 @@ async fn the_facts_are_those_of_the_rows_and_not_of_the_index_alone() {
     let facts = facts_of(pool, &ids).await.unwrap().remove(0);
     assert_eq!(facts.sequence, 5);
     assert_eq!(facts.transitions.keys().copied().collect::<Vec<_>>(), [1, 2, 4, 5]);
-    assert_eq!(ids_after(pool, Some("shop"), "", 10).await.unwrap(), [order.id.clone()]);
+    assert_eq!(ids_after(pool, Some("shop"), "", 10).await.unwrap(), std::slice::from_ref(&order.id));
     assert_eq!(ids_named(pool, "shop", "web-1").await.unwrap(), [order.id]);
     desk.close().await;
 }
@@ -76,7 +77,11 @@ async fn missing_transitions_are_told_again_from_the_resource_as_they_were_told_
     .unwrap();
     let pool = desk.store.pool();
     let told = told_again(pool, &order.id, Some(&status), &[3]).await.unwrap();
-    assert_eq!(told, [order.step(3)]);
+    let (again, first) = (&told[0], order.step(3));
+    assert_eq!(
+        (&again.attributes.id, again.event_type, &again.data),
+        (&first.attributes.id, first.event_type, &first.data)
+    );
     desk.deliver(&told[0]).await;
     assert!(!desk.index(&order.id).await.has_gap);
     assert_eq!(told_again(pool, &order.id, None, &[3]).await.unwrap(), [], "nobody knows it any more");

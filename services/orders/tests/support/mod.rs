@@ -1,4 +1,5 @@
 //! A database of the test's own, and builders of what arrives there.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
