@@ -75,7 +75,7 @@ impl Letter {
         };
         let kept = headers
             .iter()
-            .filter(|(name, _)| !is_mark(&name.to_string()))
+            .filter(|(name, _)| !is_mark(name.as_ref()))
             .flat_map(|(name, values)| values.iter().map(move |value| (name.clone(), value.clone())));
         let mut own = HeaderMap::new();
         for (name, value) in kept {

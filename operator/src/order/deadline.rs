@@ -18,10 +18,11 @@ impl Draft<'_> {
     /// How long the present phase may last: the customer's time, or that of the services.
     fn whole_wait(&self) -> Option<std::time::Duration> {
         let policy = self.situation.policy;
-        match self.status.phase? {
-            OrderPhase::AwaitingPayment => Some(policy.payment_timeout),
-            phase => policy.deadline(phase),
+        let phase = self.status.phase?;
+        if phase == OrderPhase::AwaitingPayment {
+            return Some(policy.payment_timeout);
         }
+        policy.deadline(phase)
     }
 
     /// When the deadline of `phase` passes. That of a label may come before that of the whole phase.

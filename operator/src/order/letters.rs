@@ -19,7 +19,7 @@ pub(crate) fn with_dead_letters(draft: &Draft<'_>, step: Step) -> Step {
     let waits = !finished && situation.dead_letters.iter().any(|letter| is_of_a_child(letter, situation));
     let free = rest.routine || rest.because.as_ref().is_none_or(|(reason, _)| reason.ends_with("Overdue"));
     if waits && free && draft.status.phase != Some(resources::OrderPhase::Stuck) {
-        rest = rest.because(DEAD_LETTERED, &message(situation));
+        rest = rest.because(DEAD_LETTERED, message(situation));
     }
     Step::Rest(rest.and(news(draft)))
 }
