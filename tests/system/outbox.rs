@@ -11,6 +11,7 @@ use events::{Event, EventType, StockLevel};
 use futures::StreamExt;
 use serde_json::json;
 use sqlx::migrate::Migrator;
+use sqlx::{Connection, PgConnection};
 use testkit::{ApiProxy, ProxyFaults, Stack, TestShop, eventually, order, unique};
 use tokio_util::sync::CancellationToken;
 
@@ -171,4 +172,22 @@ async fn the_operator_tells_the_transitions_of_an_order_again_when_it_is_asked()
     // Whoever has heard it all before does nothing twice: mails, history and books are as they were.
     shop.settled().await?;
     shop.close().await
+}
+
+#[tokio::test]
+async fn a_begin_that_nobody_waits_for_any_more_leaves_no_transaction_open() -> Tested {
+    let stack = Stack::from_env().await?;
+    let store = Store::connect(&stack.addresses.database, "test_outbox_begin", 2, &NOTHING).await?;
+    sqlx::query("TRUNCATE known_streams").execute(store.pool()).await?;
+    let mut other = PgConnection::connect(&stack.addresses.database).await?;
+    for number in 0..60_u64 {
+        // Left off at one moment or another, as when the client of a webhook goes.
+        let _ = tokio::time::timeout(Duration::from_micros(number * 40), store.begin()).await;
+        let reader = format!("reader-{number}");
+        sqlx::query("INSERT INTO known_streams VALUES ($1, 'now')").bind(&reader).execute(store.pool()).await?;
+        let seen = "SELECT count(*) FROM test_outbox_begin.known_streams WHERE reader = $1";
+        let seen: i64 = sqlx::query_scalar(seen).bind(&reader).fetch_one(&mut other).await?;
+        assert_eq!(seen, 1, "what was written after begin {number} was left off is not there");
+    }
+    Ok(())
 }

@@ -102,6 +102,15 @@ pub enum HandleError {
 }
 
 impl HandleError {
+    /// How often a message that fails so is tried before it becomes a dead letter.
+    const fn most_tries(&self) -> i64 {
+        match self {
+            Self::Malformed(_) => 0,
+            Self::TooEarly(_) => TRIES_WHEN_EARLY,
+            Self::Database(_) | Self::Failed(_) => TRIES,
+        }
+    }
+
     /// True when the message is not to blame, so that it is tried for as long as it takes.
     fn is_outage(&self) -> bool {
         match self {
@@ -362,11 +371,7 @@ impl<H: Handler> Worker<H> {
         failure: Failure<'_>,
     ) -> Result<(), async_nats::Error> {
         let Failure { error, id, tries, deliveries } = failure;
-        let hopeless = match error {
-            HandleError::Malformed(_) => true,
-            HandleError::TooEarly(_) => tries >= TRIES_WHEN_EARLY,
-            HandleError::Database(_) | HandleError::Failed(_) => tries >= TRIES,
-        };
+        let hopeless = tries >= error.most_tries();
         let wait = BACKOFF.jittered(u32::try_from(tries.max(deliveries.min(TRIES))).unwrap_or(u32::MAX));
         if !hopeless {
             tracing::warn!(tries, deliveries, "failed to handle, next try in {wait:?}: {error}");
@@ -395,5 +400,20 @@ impl<H: Handler> Worker<H> {
                 effect(self.point("refuse"), order, || incoming.ack_with(AckKind::Nak(Some(wait)))).await
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_came_too_early_is_tried_for_a_day_and_one_that_cannot_be_read_never_again() {
+        assert_eq!(HandleError::Malformed("no JSON".into()).most_tries(), 0);
+        assert_eq!(HandleError::Failed(anyhow::anyhow!("refused")).most_tries(), TRIES);
+        let early = HandleError::TooEarly(anyhow::anyhow!("whom to tell is not known yet"));
+        let longest = BACKOFF.maximum * u32::try_from(early.most_tries()).unwrap();
+        assert_eq!(longest, Duration::from_secs(24 * 3600));
+        assert!(!early.is_outage());
     }
 }
