@@ -65,8 +65,12 @@ pub struct Outcome {
 /// # Errors
 /// When a source cannot be read; the error says which.
 pub async fn survey(sources: &Sources, scope: &Scope, manner: Manner) -> anyhow::Result<Outcome> {
-    let (books, mut globals) =
-        futures::try_join!(all_books(sources, scope), backlog::globals(sources, manner))?;
+    let whole = scope.is_everything();
+    // Of everything, the events are compared while the provider's books are read.
+    let (books, mut globals, all_events) =
+        futures::try_join!(all_books(sources, scope), backlog::globals(sources, manner), async {
+            if whole { backlog::missing_events(sources, None, manner).await.map(Some) } else { Ok(None) }
+        },)?;
     let mut surveyor = Surveyor {
         sources,
         scope,
@@ -81,12 +85,14 @@ pub async fn survey(sources: &Sources, scope: &Scope, manner: Manner) -> anyhow:
         surveyor.named().await?;
     }
     let Surveyor { books, seen, suspects, met, .. } = surveyor;
-    let within = (!scope.is_everything()).then_some(&met.ids);
-    if let Some(ids) = within {
-        let skus = skus_of(sources, ids).await?;
-        globals.keep(ids, &skus);
-    }
-    let (events, missing) = backlog::missing_events(sources, within, manner).await?;
+    let (events, missing) = match all_events {
+        Some(events) => events,
+        None => {
+            let skus = skus_of(sources, &met.ids).await?;
+            globals.keep(&met.ids, &skus);
+            backlog::missing_events(sources, Some(&met.ids), manner).await?
+        }
+    };
     let mut findings = globals.findings;
     let pause = manner.confirm_after;
     let (confirmed, missing) = futures::try_join!(

@@ -211,7 +211,7 @@ async fn audit_speed_is_a_hundred_thousand_orders_a_minute_and_one_wrong_among_t
     assert_eq!((checked["charges"].as_u64(), checked["events"].as_u64()), (Some(orders), Some(6 * orders)));
     let took = report["durationMs"].as_u64().context("a report without its duration")?;
     // Other tests run at the same time on the same machine, and look twice at what is theirs.
-    let allowed = 15_000 + orders * 1000 / PROMISED_PER_SECOND;
+    let allowed = 30_000 + orders * 1000 / PROMISED_PER_SECOND;
     assert!(took < allowed, "{orders} orders took {took} ms, {allowed} are allowed");
 
     generated.tamper("UPDATE orders.orders_index SET archived_sequence = NULL, archived_at = NULL, snapshot = NULL WHERE name = 'web-777'").await?;

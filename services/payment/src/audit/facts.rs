@@ -48,8 +48,8 @@ pub async fn facts_of(pool: &PgPool, order_ids: &[String]) -> anyhow::Result<Vec
     let rows = sqlx::query(
         "SELECT order_id, namespace, name, phase, amount, currency, told_revision, child_uid, changed_at,
              money.captured, money.refunded, money.captures,
-             EXISTS (SELECT FROM attempts WHERE attempts.order_id = payments.order_id AND (asked IS NOT NULL
-                 OR stage NOT IN ('captured', 'declined', 'void', 'refunded')
+             EXISTS (SELECT FROM attempts WHERE attempts.order_id = payments.order_id AND (
+                 (asked IS NOT NULL AND stage <> 'captured') OR stage NOT IN ('captured', 'declined', 'void', 'refunded')
                  OR (stage = 'captured' AND refund_retry))) AS is_open
          FROM payments, LATERAL (
              SELECT COALESCE(sum(captured), 0)::bigint AS captured, COALESCE(sum(refunded), 0)::bigint AS refunded,
