@@ -184,7 +184,10 @@ async fn a_begin_that_nobody_waits_for_any_more_leaves_no_transaction_open() -> 
         // Left off at one moment or another, as when the client of a webhook goes.
         let _ = tokio::time::timeout(Duration::from_micros(number * 40), store.begin()).await;
         let reader = format!("reader-{number}");
-        sqlx::query("INSERT INTO known_streams VALUES ($1, 'now')").bind(&reader).execute(store.pool()).await?;
+        sqlx::query("INSERT INTO known_streams VALUES ($1, 'now')")
+            .bind(&reader)
+            .execute(store.pool())
+            .await?;
         let seen = "SELECT count(*) FROM test_outbox_begin.known_streams WHERE reader = $1";
         let seen: i64 = sqlx::query_scalar(seen).bind(&reader).fetch_one(&mut other).await?;
         assert_eq!(seen, 1, "what was written after begin {number} was left off is not there");
