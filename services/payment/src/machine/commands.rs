@@ -75,12 +75,14 @@ fn accept(payment: &mut Payment, spec: &PaymentSpec, now: Timestamp) {
         PaymentDesired::Cancelled | PaymentDesired::Refunded => {
             let newest = asked_for(payment).map(|attempt| attempt.number).max();
             payment.undone_attempt = payment.undone_attempt.max(newest).max(Some(spec.attempt));
-            payment.wish = wish_of(spec);
-            // A new wish to undo is asked of the provider anew, and is open until it answers: what it refused before, it
+            // A further wish to undo is asked of the provider anew, and is open until it answers: what it refused before, it
             // may grant now. A repeated one is asked again too, but stays refused meanwhile.
-            for attempt in &mut payment.attempts {
-                attempt.refund_refusal = None;
+            if payment.wish.is_undo() {
+                for attempt in &mut payment.attempts {
+                    attempt.refund_refusal = None;
+                }
             }
+            payment.wish = wish_of(spec);
             return;
         }
         PaymentDesired::Captured => CaptureMode::Automatic,

@@ -169,7 +169,7 @@ fn a_refused_refund_that_keeps_the_wanted_attempt_from_beginning_is_told_in_its_
 }
 
 #[test]
-fn a_new_wish_to_undo_is_open_until_the_provider_answers_and_tells_no_capture_twice() {
+fn a_further_wish_to_undo_is_open_until_the_provider_answers_and_tells_no_capture_twice() {
     let mut world = undone();
     world.answer(Call::Refund, gives_back("re_1"));
     world.answer(Call::RetrieveRefund, came_back("re_1"));
