@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chassis::{ChildKind, Health, Platform, Settings, StatusReport, Store, questions::ask, relay};
+use chassis::{ChildKind, Health, MadeAnew, Platform, Settings, StatusReport, Store, questions::ask, relay};
 use clap::Parser;
 use events::questions::TellAgain;
 use events::{Event, EventType, StockLevel};
@@ -36,6 +36,7 @@ async fn platform(stack: &Stack, proxy: &ApiProxy) -> anyhow::Result<Platform> {
         kubernetes: kube::Client::try_from(config)?,
         health: Health::default(),
         stop: CancellationToken::new(),
+        made_anew: MadeAnew::never(),
     })
 }
 
@@ -184,7 +185,10 @@ async fn a_begin_that_nobody_waits_for_any_more_leaves_no_transaction_open() -> 
         // Left off at one moment or another, as when the client of a webhook goes.
         let _ = tokio::time::timeout(Duration::from_micros(number * 40), store.begin()).await;
         let reader = format!("reader-{number}");
-        sqlx::query("INSERT INTO known_streams VALUES ($1, 'now')").bind(&reader).execute(store.pool()).await?;
+        sqlx::query("INSERT INTO known_streams VALUES ($1, 'now')")
+            .bind(&reader)
+            .execute(store.pool())
+            .await?;
         let seen = "SELECT count(*) FROM test_outbox_begin.known_streams WHERE reader = $1";
         let seen: i64 = sqlx::query_scalar(seen).bind(&reader).fetch_one(&mut other).await?;
         assert_eq!(seen, 1, "what was written after begin {number} was left off is not there");
