@@ -48,7 +48,7 @@ test: check ## Run all tests, on a stack of their own
 	@dev/test
 
 .PHONY: chaos
-chaos: ## Strike a stack with faults of every kind for MINUTES (30) by SEED, with 200 kills, then check everything
+chaos: ## Strike a stack with faults of every kind for MINUTES (30) by SEED, with 10 kills a minute, then check everything
 	@MINUTES=$(or $(MINUTES),30) SEED=$(SEED) dev/chaos
 
 .PHONY: bench

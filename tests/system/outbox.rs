@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chassis::{ChildKind, Health, Platform, Settings, StatusReport, Store, questions::ask, relay};
+use chassis::{ChildKind, Health, MadeAnew, Platform, Settings, StatusReport, Store, questions::ask, relay};
 use clap::Parser;
 use events::questions::TellAgain;
 use events::{Event, EventType, StockLevel};
@@ -36,6 +36,7 @@ async fn platform(stack: &Stack, proxy: &ApiProxy) -> anyhow::Result<Platform> {
         kubernetes: kube::Client::try_from(config)?,
         health: Health::default(),
         stop: CancellationToken::new(),
+        made_anew: MadeAnew::never(),
     })
 }
 

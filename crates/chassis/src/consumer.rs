@@ -214,6 +214,7 @@ struct Worker<H> {
 impl<H: Handler> Worker<H> {
     async fn pull(self: Arc<Self>, slots: &Arc<Semaphore>, check: &crate::HealthCheck) -> anyhow::Result<()> {
         let Subscription { stream, consumer, subjects, concurrency } = &self.subscription;
+        let mut made_anew = self.platform.made_anew.from_now_on();
         let config = pull::Config {
             durable_name: Some((*consumer).to_owned()),
             filter_subjects: subjects.clone(),
@@ -242,6 +243,8 @@ impl<H: Handler> Worker<H> {
             let slot = slots.clone().acquire_owned().await.context("the slots are closed")?;
             let next = tokio::select! {
                 next = messages.next() => next,
+                // A consumer of a stream that is gone hears nothing; waiting for its silence to be noticed takes long.
+                () = made_anew.changed() => return Ok(()),
                 () = self.platform.stop.cancelled() => return Ok(()),
             };
             let message = match next {

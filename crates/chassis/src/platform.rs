@@ -9,8 +9,10 @@ use async_nats::jetstream::{
     stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
 };
 use events::streams;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::reconnect::{MadeAnew, watch_over_streams};
 use crate::{Backoff, Health, SettingError, Settings};
 
 /// The connections that all roles of a process share.
@@ -28,6 +30,8 @@ pub struct Platform {
     pub health: Health,
     /// Cancelled when the process is to stop.
     pub stop: CancellationToken,
+    /// Says when the streams were made anew.
+    pub made_anew: MadeAnew,
 }
 
 impl Platform {
@@ -42,7 +46,8 @@ impl Platform {
     ) -> anyhow::Result<Self> {
         let check = health.check("connections");
         check.not_ready("waiting for NATS at NATS_URL");
-        let nats = connect_nats(&settings, &stop).await?;
+        let connected = Arc::new(Notify::new());
+        let nats = connect_nats(&settings, connected.clone(), &stop).await?;
         let mut jetstream = jetstream::new(nats.clone());
         jetstream.set_timeout(Duration::from_secs(5));
         check.not_ready("waiting for JetStream at NATS_URL");
@@ -50,10 +55,12 @@ impl Platform {
             ensure_streams(&jetstream, usize::from(settings.nats_replicas))
         })
         .await?;
+        let replicas = usize::from(settings.nats_replicas);
+        let made_anew = watch_over_streams(jetstream.clone(), replicas, connected, stop.clone());
         check.not_ready("waiting for the Kubernetes API server of KUBECONFIG");
         let kubernetes = connect_kubernetes(&stop).await?;
         check.ready();
-        Ok(Self { settings: Arc::new(settings), nats, jetstream, kubernetes, health, stop })
+        Ok(Self { settings: Arc::new(settings), nats, jetstream, kubernetes, health, stop, made_anew })
     }
 
     /// A client of its own connections, for what must know soon that the API server does not answer: it bounds each request
@@ -96,7 +103,11 @@ where
     anyhow::bail!("gave up waiting for {what}")
 }
 
-async fn connect_nats(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<async_nats::Client> {
+async fn connect_nats(
+    settings: &Settings,
+    connected: Arc<Notify>,
+    stop: &CancellationToken,
+) -> anyhow::Result<async_nats::Client> {
     let servers = settings
         .nats_url
         .split(',')
@@ -108,7 +119,7 @@ async fn connect_nats(settings: &Settings, stop: &CancellationToken) -> anyhow::
             example: "nats://127.0.0.1:4222".into(),
         })?;
     wait_for("NATS at NATS_URL", stop, || {
-        let servers = servers.clone();
+        let (servers, connected) = (servers.clone(), connected.clone());
         async move {
             async_nats::ConnectOptions::new()
                 .name("supercargo")
@@ -120,7 +131,15 @@ async fn connect_nats(settings: &Settings, stop: &CancellationToken) -> anyhow::
                     Backoff { initial: Duration::from_millis(50), maximum: Duration::from_secs(2) }
                         .jittered(attempts)
                 })
-                .event_callback(|event| async move { tracing::info!("NATS: {event}") })
+                .event_callback(move |event| {
+                    let connected = connected.clone();
+                    async move {
+                        tracing::info!("NATS: {event}");
+                        if event == async_nats::Event::Connected {
+                            connected.notify_one();
+                        }
+                    }
+                })
                 .connect(servers)
                 .await
                 .context("failed to connect")

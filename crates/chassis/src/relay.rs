@@ -101,6 +101,7 @@ pub async fn relay(platform: Platform, store: Store) -> anyhow::Result<()> {
     let mut loss = tokio::time::interval(LOOK_FOR_LOSS_EVERY);
     loss.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut slow = SlowReports::default();
+    let mut made_anew = platform.made_anew.from_now_on();
     loop {
         match relay_batch(&platform, &store, &mut slow).await {
             Ok(full) => {
@@ -129,6 +130,7 @@ pub async fn relay(platform: Platform, store: Store) -> anyhow::Result<()> {
             () = tokio::time::sleep(wait) => {}
             Some(told) = slow.under_way.next() => slow.settle(&store, told).await,
             _ = sweep.tick() => sweep_old(&store).await,
+            () = made_anew.changed() => loss.reset_immediately(),
             _ = loss.tick() => tell_again_after_a_loss(&platform, &store).await,
             () = platform.stop.cancelled() => {}
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use kube::api::PostParams;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -18,6 +18,7 @@ pub const HOT: (usize, i64) = (7, 4);
 /// How long a customer insists on an answer: longer than any outage, with the time to come back after it.
 const INSISTS: Duration = Duration::from_secs(240);
 const TURN: Duration = Duration::from_millis(400);
+const PAYS_AGAIN_EVERY: Duration = Duration::from_secs(2);
 
 /// What a customer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -156,6 +157,28 @@ pub struct Visits {
 }
 
 impl Visits {
+    fn story(&self, order: &Order) -> Option<Story> {
+        let visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = visits.iter().find(|visit| order.metadata.name.as_deref() == Some(&visit.placed.name));
+        own.map(|visit| visit.customer.story)
+    }
+
+    /// True of an order that was not charged, and whose customer wants it.
+    pub fn will_pay_again(&self, order: &Order) -> bool {
+        let declined = order.status.as_ref().is_some_and(|status| {
+            status.phase == Some(OrderPhase::AwaitingPayment)
+                && status.reason.as_deref() == Some("PaymentDeclined")
+        });
+        let tried_another = order.spec.payment.as_ref().is_some_and(|payment| payment.retry > 0);
+        declined
+            && match self.story(order) {
+                // The first decline is the story; its customer sees to it.
+                Some(Story::DeclinedThenPays) => tried_another,
+                Some(Story::LeavesItThere) | None => false,
+                Some(_) => true,
+            }
+    }
+
     fn complain(&self, complaint: String) {
         crate::say(&complaint);
         self.complaints.lock().unwrap_or_else(PoisonError::into_inner).push(complaint);
@@ -182,6 +205,31 @@ pub async fn serve(
         });
     }
     while all.join_next().await.is_some() {}
+}
+
+/// Pays again, for ever, for customers whose charge did not come true: a provider that was away when it was asked has charged
+/// nothing, and never is a card charged blind. Those who mean to leave it there are left alone.
+pub async fn pay_again(shops: &[TestShop], visits: &Visits) {
+    loop {
+        tokio::time::sleep(PAYS_AGAIN_EVERY).await;
+        for shop in shops {
+            let (api, all) = (shop.api::<Order>(), ListParams::default());
+            let Ok(Ok(orders)) = tokio::time::timeout(Duration::from_secs(6), api.list(&all)).await else {
+                continue;
+            };
+            for order in orders.items.iter().filter(|order| visits.will_pay_again(order)) {
+                let retry = order.spec.payment.as_ref().map_or(0, |payment| payment.retry) + 1;
+                let patch =
+                    Patch::Merge(json!({"metadata": {"resourceVersion": order.metadata.resource_version},
+                                                "spec": {"payment": {"retry": retry}}}));
+                let (name, parameters) =
+                    (order.metadata.name.clone().unwrap_or_default(), PatchParams::default());
+                let paying = api.patch(&name, &parameters, &patch);
+                // One that changed meanwhile is looked at again.
+                let _ = tokio::time::timeout(Duration::from_secs(6), paying).await;
+            }
+        }
+    }
 }
 
 async fn visit(

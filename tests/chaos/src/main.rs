@@ -130,11 +130,12 @@ async fn strike_and_judge(arguments: &Arguments, seed: u64, shop: &Arc<Shop>) ->
         let ((), struck) = tokio::join!(serving, striking);
         struck?;
         say(&format!("{:.0} s: calm", began.elapsed().as_secs_f32()));
-        anyhow::Ok(verdict::rest(&shops, TO_REST).await)
+        anyhow::Ok(verdict::rest(&shops, &visits, TO_REST).await)
     };
     let rested = tokio::select! {
         rested = resting => rested?,
         () = memory.sample(shop) => Ok(Duration::ZERO),
+        () = load::pay_again(&shops, &visits) => Ok(Duration::ZERO),
     };
     match &rested {
         Ok(took) => say(&format!("all orders rest after {:.1} s", took.as_secs_f32())),

@@ -10,16 +10,16 @@ use resources::{Order, OrderPhase};
 use testkit::{Level, Mails, Program, TestShop};
 use tokio::time::Instant;
 
-use crate::load::{Articles, HOT, Story, Visit};
+use crate::load::{Articles, HOT, Story, Visit, Visits};
 
 const AT_ONCE: usize = 8;
 const TURN: Duration = Duration::from_millis(500);
 
 /// Waits until every order is at an end, gone, or waits for its customer with a reason; says which are not.
-pub async fn rest(shops: &[TestShop], patience: Duration) -> Result<Duration, Vec<String>> {
+pub async fn rest(shops: &[TestShop], visits: &Visits, patience: Duration) -> Result<Duration, Vec<String>> {
     let began = Instant::now();
     loop {
-        let restless = match restless(shops).await {
+        let restless = match restless(shops, visits).await {
             Ok(restless) if restless.is_empty() => return Ok(began.elapsed()),
             Ok(restless) => restless,
             Err(error) => vec![format!("{error:#}")],
@@ -31,19 +31,20 @@ pub async fn rest(shops: &[TestShop], patience: Duration) -> Result<Duration, Ve
     }
 }
 
-async fn restless(shops: &[TestShop]) -> anyhow::Result<Vec<String>> {
+async fn restless(shops: &[TestShop], visits: &Visits) -> anyhow::Result<Vec<String>> {
     let mut all = Vec::new();
     for shop in shops {
         let (api, all_of_them) = (shop.api::<Order>(), ListParams::default());
         let listing = tokio::time::timeout(Duration::from_secs(10), api.list(&all_of_them));
         let orders = listing.await.context("no list of orders within 10 s")??;
         for order in orders {
+            let pays_again = visits.will_pay_again(&order);
             let phase = order.status.as_ref().and_then(|status| status.phase);
             let reason = order.status.as_ref().and_then(|status| status.reason.clone());
             let rests = match phase {
                 Some(phase) if phase.is_finished() => order.metadata.deletion_timestamp.is_none(),
                 Some(OrderPhase::AwaitingPayment) => {
-                    reason.is_some() && order.metadata.deletion_timestamp.is_none()
+                    reason.is_some() && !pays_again && order.metadata.deletion_timestamp.is_none()
                 }
                 Some(_) | None => false,
             };
