@@ -22,7 +22,7 @@ async fn the_name_of_a_delivered_order_that_comes_back_after_the_archive_is_not_
     eventually("the history knows both", || async {
         let history = shop.stack.history(&shop.namespace, "web-1").await?;
         anyhow::ensure!(history.order_id.as_ref() == Some(&again.id), "it is of {:?}", history.order_id);
-        assert_eq!(history.earlier_order_ids, [first.id.clone()]);
+        assert_eq!(history.earlier_order_ids, std::slice::from_ref(&first.id));
         Ok(())
     })
     .await?;

@@ -32,10 +32,13 @@ pub(super) enum Claim {
     StandBy,
 }
 
+/// What tells one renewal from another: holder, time and transitions.
+type Renewal = (Option<String>, Option<MicroTime>, Option<i32>);
+
 /// A renewal by somebody else, and when it was first seen.
 #[derive(Default)]
 pub(super) struct Watched {
-    last: Option<(Option<String>, Option<MicroTime>, Option<i32>, Instant)>,
+    last: Option<(Renewal, Instant)>,
 }
 
 impl Watched {
@@ -50,13 +53,9 @@ impl Watched {
         }
         let seen = (spec.holder_identity.clone(), spec.renew_time.clone(), spec.lease_transitions);
         let since = match &self.last {
-            Some((holder, renewed, transitions, since))
-                if (holder, renewed, transitions) == (&seen.0, &seen.1, &seen.2) =>
-            {
-                *since
-            }
+            Some((renewal, since)) if *renewal == seen => *since,
             Some(_) | None => {
-                self.last = Some((seen.0, seen.1, seen.2, now));
+                self.last = Some((seen, now));
                 now
             }
         };

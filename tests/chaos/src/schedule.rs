@@ -283,9 +283,9 @@ mod tests {
         assert_eq!(kinds.len(), 10, "{kinds:?}");
         let away: BTreeSet<_> = strikes
             .iter()
-            .filter_map(|strike| match &strike.fault {
-                Fault::Away(one, manner) if one.len() == 1 => Some((one.clone(), *manner)),
-                _ => None,
+            .filter_map(|strike| {
+                let Fault::Away(one, manner) = &strike.fault else { return None };
+                (one.len() == 1).then(|| (one.clone(), *manner))
             })
             .collect();
         for name in ["nats", "postgres", "kube-apiserver"] {

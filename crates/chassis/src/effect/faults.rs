@@ -3,6 +3,7 @@
 //! A crash is one of the whole role: a role runs in a tokio runtime of its own, whose threads know its [`Incarnation`].
 //! When a fault kills it, what it is doing never goes on, whatever else it does stops at its next point, and who started
 //! it is told to drop the runtime and start the role anew.
+#![allow(clippy::disallowed_methods, reason = "threads of tests wait, outside every runtime")]
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
