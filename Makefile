@@ -43,6 +43,10 @@ generate: ## Write crds/ and docs/schemas/ anew from the code
 	cargo run --quiet --locked -- crds --dir crds
 	cargo run --quiet --locked -- schemas --dir docs/schemas
 
+.PHONY: crash
+crash: ## Run the crash matrix (CRASH_SEED, CRASH_PAIRS, CRASH_PATHS, CRASH_ALONE: see tests/crash) on a stack of its own
+	@dev/crash
+
 .PHONY: test
 test: check ## Run all tests, on a stack of their own
 	@dev/test

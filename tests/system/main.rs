@@ -31,6 +31,7 @@ mod stock;
 mod suspend;
 mod unchangeable;
 mod webhooks;
+mod worklist;
 
 /// What a test answers.
 type Tested = anyhow::Result<()>;

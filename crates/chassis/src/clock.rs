@@ -5,9 +5,9 @@
 //! - [`instant`] measures how long something takes, and never jumps with the time of day.
 
 #[cfg(not(feature = "fail-points"))]
-pub use real::{instant, now, skipped};
+pub use real::{instant, now, outside, skipped};
 #[cfg(feature = "fail-points")]
-pub use skipping::{instant, now, skip, skipped};
+pub use skipping::{instant, now, outside, skip, skipped};
 
 #[cfg(not(feature = "fail-points"))]
 mod real {
@@ -19,6 +19,13 @@ mod real {
     #[must_use]
     #[inline]
     pub fn now() -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// The time of day as others outside tell it, who know of no skips: for the age of what they sign.
+    #[must_use]
+    #[inline]
+    pub fn outside() -> Timestamp {
         Timestamp::now()
     }
 
@@ -71,6 +78,12 @@ mod skipping {
         read_file();
         let ahead = SignedDuration::from_millis(skipped().saturating_add(WRONG.load(Ordering::SeqCst)));
         Timestamp::now().checked_add(ahead).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The time of day as others outside tell it, who know of no skips: for the age of what they sign.
+    #[must_use]
+    pub fn outside() -> Timestamp {
+        now().checked_sub(SignedDuration::from_millis(skipped())).unwrap_or(Timestamp::MIN)
     }
 
     /// A point in time to measure from: it knows what was skipped, and nothing of a wrong time of day.

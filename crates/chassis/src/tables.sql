@@ -1,10 +1,14 @@
+-- Run at every start. What exists is looked up before it is asked for: CREATE INDEX and ALTER TABLE lock the table even where
+-- there is nothing to do, and a replica that starts would wait for all who write, and hold up all who come after it.
 CREATE TABLE IF NOT EXISTS inbox (
     consumer   text        NOT NULL,
     message_id text        NOT NULL,
     handled_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (consumer, message_id)
 );
-CREATE INDEX IF NOT EXISTS inbox_by_age ON inbox (handled_at);
+DO $$ BEGIN IF to_regclass('inbox_by_age') IS NULL THEN
+    CREATE INDEX IF NOT EXISTS inbox_by_age ON inbox (handled_at);
+END IF; END $$;
 
 CREATE TABLE IF NOT EXISTS inbox_failures (
     consumer   text        NOT NULL,
@@ -25,8 +29,12 @@ CREATE TABLE IF NOT EXISTS outbox (
     next_at      timestamptz NOT NULL DEFAULT now(),
     error        text
 );
-CREATE INDEX IF NOT EXISTS outbox_unpublished ON outbox (id) WHERE published_at IS NULL;
-CREATE INDEX IF NOT EXISTS outbox_by_age ON outbox (published_at) WHERE published_at IS NOT NULL;
+DO $$ BEGIN IF to_regclass('outbox_unpublished') IS NULL THEN
+    CREATE INDEX IF NOT EXISTS outbox_unpublished ON outbox (id) WHERE published_at IS NULL;
+END IF; END $$;
+DO $$ BEGIN IF to_regclass('outbox_by_age') IS NULL THEN
+    CREATE INDEX IF NOT EXISTS outbox_by_age ON outbox (published_at) WHERE published_at IS NOT NULL;
+END IF; END $$;
 
 CREATE TABLE IF NOT EXISTS worklist (
     key          text        PRIMARY KEY,
@@ -36,9 +44,13 @@ CREATE TABLE IF NOT EXISTS worklist (
     leased_until timestamptz,
     error        text
 );
-CREATE INDEX IF NOT EXISTS worklist_by_due ON worklist (due_at);
+DO $$ BEGIN IF to_regclass('worklist_by_due') IS NULL THEN
+    CREATE INDEX IF NOT EXISTS worklist_by_due ON worklist (due_at);
+END IF; END $$;
 -- Which taking of a key is the present one: a worker that was paused past its lease settles nothing.
-ALTER TABLE worklist ADD COLUMN IF NOT EXISTS lease uuid;
+DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'worklist'::regclass AND attname = 'lease') THEN
+    ALTER TABLE worklist ADD COLUMN IF NOT EXISTS lease uuid;
+END IF; END $$;
 
 -- Which stream of events each reader knows, by when it was made: another one has lost what was in the first.
 CREATE TABLE IF NOT EXISTS known_streams (

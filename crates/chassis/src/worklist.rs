@@ -226,29 +226,48 @@ async fn perform<W: Work>(store: &Store, worker: &W, task: Task) {
 /// Works, and keeps the lease meanwhile, so that a crash delays by little and slow work is not done twice. Leaves off when
 /// the lease is another's: as a crash would, at a point where work can be taken up again.
 async fn while_renewing<T>(store: &Store, task: &Task, working: impl Future<Output = T>) -> Option<T> {
-    let mut working = std::pin::pin!(working);
-    loop {
-        tokio::select! {
-            outcome = &mut working => return Some(outcome),
-            () = tokio::time::sleep(paced(RENEW_EVERY)) => {}
-        }
-        let renewed = effect(Point::new(store.service(), "worklist", "renew"), &task.key, || {
-            sqlx::query(
-                "UPDATE worklist SET leased_until = now() + make_interval(secs => $3::double precision / 1000)
-                 WHERE key = $1 AND lease = $2",
-            )
-            .bind(&task.key)
-            .bind(task.lease)
-            .bind(lease_milliseconds())
-            .execute(store.pool())
-        })
-        .await;
-        match renewed {
-            Ok(renewed) if renewed.rows_affected() == 0 => return None,
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(service = store.service(), key = task.key, "failed to renew a lease: {error}");
+    unless_lost(working, paced(RENEW_EVERY), || renew(store, task)).await
+}
+
+/// Works until it is done, or until `still_ours`, asked time and again, answers no. The work goes on while that is asked: it
+/// may hold the very connection that the question waits for.
+async fn unless_lost<T, F: Future<Output = bool>>(
+    working: impl Future<Output = T>,
+    every: Duration,
+    still_ours: impl Fn() -> F,
+) -> Option<T> {
+    let renewing = async {
+        loop {
+            tokio::time::sleep(every).await;
+            if !still_ours().await {
+                return;
             }
+        }
+    };
+    tokio::select! {
+        outcome = working => Some(outcome),
+        () = renewing => None,
+    }
+}
+
+/// Prolongs the lease; false when it is another's.
+async fn renew(store: &Store, task: &Task) -> bool {
+    let renewed = effect(Point::new(store.service(), "worklist", "renew"), &task.key, || {
+        sqlx::query(
+            "UPDATE worklist SET leased_until = now() + make_interval(secs => $3::double precision / 1000)
+             WHERE key = $1 AND lease = $2",
+        )
+        .bind(&task.key)
+        .bind(task.lease)
+        .bind(lease_milliseconds())
+        .execute(store.pool())
+    })
+    .await;
+    match renewed {
+        Ok(renewed) => renewed.rows_affected() > 0,
+        Err(error) => {
+            tracing::warn!(service = store.service(), key = task.key, "failed to renew a lease: {error}");
+            true
         }
     }
 }
@@ -293,4 +312,35 @@ async fn release(store: &Store, task: &Task) -> Result<(), sqlx::Error> {
         .execute(store.pool())
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    const EVERY: Duration = Duration::from_millis(5);
+
+    #[tokio::test]
+    async fn work_that_holds_the_connection_of_its_own_renewal_goes_on() {
+        let pool = Semaphore::new(1);
+        let working = async {
+            let _connection = pool.acquire().await;
+            tokio::time::sleep(4 * EVERY).await;
+            "done"
+        };
+        let renewing = || async { pool.acquire().await.is_ok() };
+        let outcome =
+            tokio::time::timeout(Duration::from_secs(10), unless_lost(working, EVERY, renewing)).await;
+        assert_eq!(outcome, Ok(Some("done")), "the two wait for each other");
+    }
+
+    #[tokio::test]
+    async fn work_whose_lease_is_another_s_is_left_off() {
+        let asked = AtomicU32::new(0);
+        let renewing = || async { asked.fetch_add(1, Ordering::SeqCst) == 0 };
+        assert_eq!(unless_lost(std::future::pending::<()>(), EVERY, renewing).await, None);
+        assert_eq!(asked.into_inner(), 2, "renewed once, then lost");
+    }
 }

@@ -21,6 +21,8 @@
 mod address;
 mod books;
 mod commands;
+#[cfg(feature = "crash")]
+pub mod crash;
 mod history;
 mod mailbox;
 mod messages;

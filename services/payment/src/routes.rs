@@ -60,7 +60,7 @@ async fn receive(
     };
     let now = chassis::clock::now();
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
-    if let Err(error) = verify(&webhooks.secret, signature, &body, now) {
+    if let Err(error) = verify(&webhooks.secret, signature, &body, chassis::clock::outside()) {
         return refuse(StatusCode::BAD_REQUEST, "The webhook is not believed", &error.to_string());
     }
     let event: WebhookEvent = match serde_json::from_slice(&body) {

@@ -9,14 +9,20 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
 
 use super::Point;
 
+/// How long a role lives at least: one that dies quicker than it starts gets nothing done. Those that crash meanwhile stay where
+/// they are, and die with it.
+const SHORTEST_LIFE: Duration = Duration::from_secs(3);
 /// How long those that crash or wait together are gathered.
 const GATHERING: Duration = Duration::from_millis(100);
+
+/// How long an effect is held at most.
+const LONGEST_HOLD: Duration = Duration::from_secs(10);
 
 /// What happens at a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,10 +37,14 @@ pub enum Mode {
     Twice,
     /// The effect is done late: much time passes for every role meanwhile.
     Delayed,
+    /// The effect is not done, and its caller gets the error of a lost answer.
+    RequestLost,
+    /// The effect waits until the test lets it go on.
+    Held,
 }
 
 impl Mode {
-    /// All of them.
+    /// Those that every point is tried with.
     pub const ALL: [Self; 5] =
         [Self::CrashBefore, Self::CrashAfter, Self::AnswerLost, Self::Twice, Self::Delayed];
 }
@@ -53,6 +63,7 @@ pub struct Fault {
 /// One life of a role, between two crashes.
 pub struct Incarnation {
     role: &'static str,
+    born: Instant,
     dead: AtomicBool,
     dying: AtomicBool,
     died: mpsc::UnboundedSender<&'static str>,
@@ -62,7 +73,13 @@ impl Incarnation {
     /// A new life of `role`; its death is told to `died`.
     #[must_use]
     pub fn new(role: &'static str, died: mpsc::UnboundedSender<&'static str>) -> Arc<Self> {
-        Arc::new(Self { role, dead: AtomicBool::new(false), dying: AtomicBool::new(false), died })
+        Arc::new(Self {
+            role,
+            born: Instant::now(),
+            dead: AtomicBool::new(false),
+            dying: AtomicBool::new(false),
+            died,
+        })
     }
 
     /// Makes the present thread one of this life's: for `on_thread_start` of its runtime.
@@ -78,7 +95,7 @@ impl Incarnation {
         let this = self.clone();
         // A thread, not a task: the runtime ends.
         std::thread::spawn(move || {
-            std::thread::sleep(GATHERING);
+            std::thread::sleep(SHORTEST_LIFE.saturating_sub(this.born.elapsed()).max(GATHERING));
             this.dead.store(true, Ordering::SeqCst);
             // Nobody listens when the test is over.
             let _ = this.died.send(this.role);
@@ -100,6 +117,7 @@ struct Watched {
     passed: BTreeMap<String, u32>,
     faults: Vec<Fault>,
     fired: Vec<Fault>,
+    held: Option<Arc<Notify>>,
 }
 
 #[derive(Default)]
@@ -136,7 +154,7 @@ pub fn delay_by(jump: Duration) {
 }
 
 /// Notes that `subjects` pass `point`; answers the first fault that strikes.
-pub(super) fn cross(point: Point, subjects: impl FnOnce() -> Vec<String>) -> Option<Mode> {
+pub(super) fn cross(point: Point, subjects: impl FnOnce() -> Vec<String>) -> Option<(Mode, String)> {
     let mut registry = registry();
     if registry.orders.is_empty() {
         return None;
@@ -148,7 +166,8 @@ pub(super) fn cross(point: Point, subjects: impl FnOnce() -> Vec<String>) -> Opt
         let known = subject.split('/').find_map(|part| {
             orders.contains_key(part).then(|| part.to_owned()).or_else(|| names.get(part).cloned())
         });
-        let Some(watched) = known.and_then(|id| orders.get_mut(&id)) else { continue };
+        let Some(id) = known else { continue };
+        let Some(watched) = orders.get_mut(&id) else { continue };
         let point = point.to_string();
         let count = watched.passed.entry(point.clone()).or_default();
         *count += 1;
@@ -160,7 +179,7 @@ pub(super) fn cross(point: Point, subjects: impl FnOnce() -> Vec<String>) -> Opt
             watched.faults.iter().position(|fault| fault.point == point && fault.occurrence == count);
         if let Some(index) = struck {
             let fault = watched.faults.swap_remove(index);
-            strikes = Some(fault.mode);
+            strikes = Some((fault.mode, id));
             watched.fired.push(fault);
         }
     }
@@ -180,6 +199,30 @@ pub(super) async fn crash<T>() -> T {
         life.die();
     }
     std::future::pending().await
+}
+
+/// Waits until the test lets the order go on, or forgets about it.
+pub(super) async fn hold(order_id: &str) {
+    let gate = Arc::new(Notify::new());
+    {
+        let mut registry = registry();
+        let Some(watched) = registry.orders.get_mut(order_id) else { return };
+        watched.held = Some(gate.clone());
+    }
+    let _ = tokio::time::timeout(LONGEST_HOLD, gate.notified()).await;
+}
+
+/// True while an effect of the order is held.
+#[must_use]
+pub fn is_held(order_id: &str) -> bool {
+    registry().orders.get(order_id).is_some_and(|watched| watched.held.is_some())
+}
+
+/// Lets the held effect of the order go on.
+pub fn release(order_id: &str) {
+    if let Some(gate) = registry().orders.get_mut(order_id).and_then(|watched| watched.held.take()) {
+        gate.notify_one();
+    }
 }
 
 /// Waits until a jump of the clock has passed, together with others that wait.

@@ -82,7 +82,7 @@ where
 {
     use faults::Mode;
     faults::alive().await;
-    let Some(mode) = faults::cross(point, subjects) else {
+    let Some((mode, order)) = faults::cross(point, subjects) else {
         let outcome = perform().await;
         // Who died meanwhile does not see the answer.
         faults::alive().await;
@@ -98,6 +98,12 @@ where
             perform().await?;
             faults::alive().await;
             Err(E::lost(point))
+        }
+        Mode::RequestLost => Err(E::lost(point)),
+        Mode::Held => {
+            faults::hold(&order).await;
+            faults::alive().await;
+            perform().await
         }
         Mode::Twice => {
             let _ = perform().await;
