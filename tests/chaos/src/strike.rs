@@ -65,14 +65,14 @@ async fn perform(shop: &Shop, fault: &Fault, record: &Record) -> anyhow::Result<
         Fault::Watches(time) => {
             record.count("watches disturbed".into());
             let events = EventFaults {
-                dropped: 40,
-                repeated: 60,
-                replayed: 30,
-                delayed: 60,
+                dropped: 80,
+                repeated: 100,
+                replayed: 60,
+                delayed: 80,
                 delay: Duration::from_millis(1500),
             };
             for proxy in shop.proxies.values() {
-                proxy.set(ProxyFaults { events: events.clone(), lost_answers: 30, silent: false });
+                proxy.set(ProxyFaults { events: events.clone(), lost_answers: 40, silent: false });
             }
             tokio::time::sleep(*time).await;
             for proxy in shop.proxies.values() {
