@@ -1,7 +1,7 @@
 //! What the operator tells of an order: the data of `order.*` events.
 
 use events::{Contact, Event, EventError, EventType, OrderTransition, PaymentDetails};
-use resources::{HistoryEntry, OrderPhase, OrderStatus};
+use resources::{OrderPhase, OrderStatus};
 
 use crate::order::Situation;
 
@@ -61,45 +61,10 @@ pub(crate) fn transition(situation: &Situation<'_>, status: &OrderStatus) -> Ord
     }
 }
 
-/// The data of a transition that the resource still tells, where nothing else remembers it. `now` is the data of the last.
-#[must_use]
-pub(crate) fn retold(now: &OrderTransition, entry: &HistoryEntry) -> OrderTransition {
-    OrderTransition {
-        sequence: entry.sequence,
-        phase: entry.phase,
-        reason: entry.reason.clone(),
-        message: (entry.sequence == now.sequence).then(|| now.message.clone()).flatten(),
-        at: entry.at.0,
-        ..now.clone()
-    }
-}
-
-/// The event of a transition. Its id is the order id and the sequence: the same transition told twice has the same id.
-///
-/// # Errors
-/// When the data cannot be written, which would be a defect of its type.
-pub(crate) fn event(data: &OrderTransition) -> Result<Event, EventError> {
-    let event_type = match data.phase {
-        OrderPhase::Placed => EventType::OrderPlaced,
-        OrderPhase::Reserved => EventType::OrderReserved,
-        OrderPhase::AwaitingPayment => EventType::OrderPaymentNeeded,
-        OrderPhase::Paid => EventType::OrderPaid,
-        OrderPhase::Shipped => EventType::OrderShipped,
-        OrderPhase::Completed => EventType::OrderCompleted,
-        OrderPhase::Rejected => EventType::OrderRejected,
-        OrderPhase::Failed => EventType::OrderFailed,
-        OrderPhase::Cancelled => EventType::OrderCancelled,
-        OrderPhase::Compensating => EventType::OrderCompensating,
-        OrderPhase::Stuck => EventType::OrderStuck,
-    };
-    let id = format!("{}/{}", data.order_id, data.sequence);
-    Event::new(event_type, "operator", id, &data.order_id, data.at, data)
-}
-
 /// The event that tells that an order is kept for ever and its resource goes.
 ///
 /// # Errors
-/// As [`event`].
+/// As [`OrderTransition::event`].
 pub(crate) fn archived(data: &OrderTransition) -> Result<Event, EventError> {
     let id = format!("{}/archived", data.order_id);
     Event::new(EventType::OrderArchived, "operator", id, &data.order_id, chassis::clock::now(), data)

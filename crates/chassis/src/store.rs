@@ -55,13 +55,7 @@ impl Store {
         connections: u32,
         migrator: &Migrator,
     ) -> anyhow::Result<Self> {
-        if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-            return Err(url_fault("it must begin with postgres://".to_owned()).into());
-        }
-        let options = PgConnectOptions::from_str(url).map_err(|error| url_fault(error.to_string()))?;
-        let options = options
-            .application_name(&format!("supercargo {service}"))
-            .options([("client_min_messages", "warning")]);
+        let options = connect_options(url, &format!("supercargo {service}"))?;
         let mut connection = PgConnection::connect_with(&options).await.context("failed to connect")?;
         let role = ensure_role_and_schema(&mut connection, service).await?;
         connection.close().await.context("failed to close a connection")?;
@@ -264,8 +258,17 @@ impl DerefMut for Transaction {
     }
 }
 
+/// How to connect to the database at `url` as `application`.
+pub(crate) fn connect_options(url: &str, application: &str) -> Result<PgConnectOptions, SettingError> {
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(url_fault("it must begin with postgres://".to_owned()));
+    }
+    let options = PgConnectOptions::from_str(url).map_err(|error| url_fault(error.to_string()))?;
+    Ok(options.application_name(application).options([("client_min_messages", "warning")]))
+}
+
 /// What is said of a `DATABASE_URL` that is none.
-pub(crate) fn url_fault(why: String) -> SettingError {
+fn url_fault(why: String) -> SettingError {
     SettingError {
         name: "DATABASE_URL".into(),
         fault: format!("is no address of a Postgres database ({why})"),

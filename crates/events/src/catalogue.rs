@@ -1,5 +1,7 @@
 //! The types of events, as one table: name, entity, and the data that each carries.
 
+use resources::OrderPhase;
+
 /// What an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Entity {
@@ -139,6 +141,26 @@ event_types! {
     ShipmentCancelled = Shipment "shipment.cancelled",
     /// An article costs another price.
     PriceChanged = Price "price.changed",
+}
+
+impl EventType {
+    /// The event that tells of entering `phase`.
+    #[must_use]
+    pub const fn of_phase(phase: OrderPhase) -> Self {
+        match phase {
+            OrderPhase::Placed => Self::OrderPlaced,
+            OrderPhase::Reserved => Self::OrderReserved,
+            OrderPhase::AwaitingPayment => Self::OrderPaymentNeeded,
+            OrderPhase::Paid => Self::OrderPaid,
+            OrderPhase::Shipped => Self::OrderShipped,
+            OrderPhase::Completed => Self::OrderCompleted,
+            OrderPhase::Rejected => Self::OrderRejected,
+            OrderPhase::Failed => Self::OrderFailed,
+            OrderPhase::Cancelled => Self::OrderCancelled,
+            OrderPhase::Compensating => Self::OrderCompensating,
+            OrderPhase::Stuck => Self::OrderStuck,
+        }
+    }
 }
 
 #[cfg(test)]

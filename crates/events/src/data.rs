@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 use money::Money;
-use resources::{Line, OrderPhase, PaymentPhase, ShipmentPhase, Shortage};
+use resources::{HistoryEntry, Line, OrderPhase, OrderStatus, PaymentPhase, ShipmentPhase, Shortage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::{Event, EventError, EventType};
 
 /// A transition of an order: self-contained, so that a consumer needs to ask nobody.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
@@ -50,6 +52,32 @@ pub struct OrderTransition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub estimated_delivery: Option<Timestamp>,
+}
+
+impl OrderTransition {
+    /// The event of the transition. Its id is the order id and the sequence: the same transition told twice has the same id.
+    ///
+    /// # Errors
+    /// When the data cannot be written, which would be a defect of its type.
+    pub fn event(&self) -> Result<Event, EventError> {
+        let id = format!("{}/{}", self.order_id, self.sequence);
+        Event::new(EventType::of_phase(self.phase), "operator", id, &self.order_id, self.at, self)
+    }
+
+    /// Another transition of the same order, as far as `status` still tells it in `entry` of its history.
+    #[must_use]
+    pub fn retold(&self, status: &OrderStatus, entry: &HistoryEntry) -> Self {
+        Self {
+            sequence: entry.sequence,
+            phase: entry.phase,
+            reason: entry.reason.clone(),
+            message: (entry.sequence == status.sequence).then(|| status.message.clone()).flatten(),
+            at: entry.at.0,
+            total: status.total,
+            lines: status.lines.clone(),
+            ..self.clone()
+        }
+    }
 }
 
 /// Who ordered, and where messages go.

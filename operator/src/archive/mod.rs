@@ -90,7 +90,7 @@ fn later(now: Timestamp) -> Timestamp {
 /// The transitions that the resource still tells, for what the history may lack.
 fn retold(situation: &Situation<'_>, status: &OrderStatus) -> Vec<OrderTransition> {
     let now = announce::transition(situation, status);
-    status.history.iter().map(|entry| announce::retold(&now, entry)).collect()
+    status.history.iter().map(|entry| now.retold(status, entry)).collect()
 }
 
 fn snapshot(situation: &Situation<'_>, status: &OrderStatus) -> serde_json::Value {

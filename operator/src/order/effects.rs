@@ -75,7 +75,7 @@ pub(super) async fn tell_what_is_written(
     for (entry, decided) in recollection.news(written) {
         let data = match decided {
             Some(transition) => transition.data.clone(),
-            None => announce::retold(&announce::transition(situation, written), entry),
+            None => announce::transition(situation, written).retold(written, entry),
         };
         tell(&data, controller).await?;
         if let Some(tell) = decided.and_then(|transition| transition.tell.as_ref()) {
@@ -93,8 +93,7 @@ pub(super) async fn tell_what_is_written(
 }
 
 async fn tell(data: &OrderTransition, controller: &Controller) -> Result<(), Error> {
-    let event =
-        announce::event(data).map_err(|error| Error::new("write an event", Failed::Publish(error.into())))?;
+    let event = data.event().map_err(|error| Error::new("write an event", Failed::Publish(error.into())))?;
     let point = Point::new("operator", "Order", "announce");
     let publish = || publish_event(&controller.world.jetstream, &event);
     effect(point, &data.order_id, publish)

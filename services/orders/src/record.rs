@@ -144,10 +144,7 @@ impl Record {
     /// # Errors
     /// When it contradicts itself.
     pub fn of_transition(transition: &OrderTransition) -> Result<Self, RecordError> {
-        let id = format!("{}/{}", transition.order_id, transition.sequence);
-        let event_type = event_type_of(transition.phase);
-        let event = Event::new(event_type, "operator", id, &transition.order_id, transition.at, transition)?;
-        Self::of(event)
+        Self::of(transition.event()?)
     }
 
     fn of_unknown(message: &Message) -> Result<Self, RecordError> {
@@ -225,23 +222,6 @@ impl About {
 /// True for the events of stock that are about an article rather than an order.
 fn tells_of_an_article(event_type: EventType) -> bool {
     matches!(event_type, EventType::StockLevelChanged | EventType::StockBelowMinimum)
-}
-
-/// The event that tells of entering `phase`.
-pub(crate) const fn event_type_of(phase: OrderPhase) -> EventType {
-    match phase {
-        OrderPhase::Placed => EventType::OrderPlaced,
-        OrderPhase::Reserved => EventType::OrderReserved,
-        OrderPhase::AwaitingPayment => EventType::OrderPaymentNeeded,
-        OrderPhase::Paid => EventType::OrderPaid,
-        OrderPhase::Shipped => EventType::OrderShipped,
-        OrderPhase::Completed => EventType::OrderCompleted,
-        OrderPhase::Rejected => EventType::OrderRejected,
-        OrderPhase::Failed => EventType::OrderFailed,
-        OrderPhase::Cancelled => EventType::OrderCancelled,
-        OrderPhase::Compensating => EventType::OrderCompensating,
-        OrderPhase::Stuck => EventType::OrderStuck,
-    }
 }
 
 #[cfg(test)]

@@ -12,13 +12,11 @@ pub use backlog::{OverdueWork, Unpublished, overdue_work, publish_now, unpublish
 pub use ledger::{Finding, LedgerRule, hold_against_itself};
 pub use published::{PublishedEvent, publish_again, published_about, published_after};
 
-use std::str::FromStr;
-
 use anyhow::Context as _;
-use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
+use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection};
 
-use crate::store::{open_pool, url_fault};
+use crate::store::{connect_options, open_pool};
 
 /// How many connections an audit keeps to each service's database.
 const CONNECTIONS: u32 = 3;
@@ -28,11 +26,7 @@ const CONNECTIONS: u32 = 3;
 /// # Errors
 /// When the URL is wrong, the server is not there, or the service was never started on it.
 pub async fn look(url: &str, service: &'static str) -> anyhow::Result<PgPool> {
-    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-        return Err(url_fault("it must begin with postgres://".to_owned()).into());
-    }
-    let options = PgConnectOptions::from_str(url).map_err(|error| url_fault(error.to_string()))?;
-    let options = options.application_name("supercargo audit").options([("client_min_messages", "warning")]);
+    let options = connect_options(url, "supercargo audit")?;
     let failed = || format!("failed to reach the database of {service} at DATABASE_URL");
     let mut connection = PgConnection::connect_with(&options).await.with_context(failed)?;
     let role = format!("supercargo_{service}");
@@ -51,4 +45,27 @@ pub async fn look(url: &str, service: &'static str) -> anyhow::Result<PgPool> {
         "the database at DATABASE_URL has no schema {service}: look whether it is the shop's, or start the shop on it once"
     );
     open_pool(options, service, takes_role.then_some(role), CONNECTIONS).await
+}
+
+/// The ids of at most `limit` orders after `after` in a table with the columns `order_id` and `namespace`, in the order of the
+/// index; of one namespace when it is given.
+///
+/// # Errors
+/// When the database fails.
+pub async fn order_ids_after(
+    pool: &PgPool,
+    table: &'static str,
+    namespace: Option<&str>,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(AssertSqlSafe(format!(
+        "SELECT order_id FROM {table} WHERE order_id > $1 AND ($2::text IS NULL OR namespace = $2)
+         ORDER BY order_id LIMIT $3"
+    )))
+    .bind(after)
+    .bind(namespace)
+    .bind(limit)
+    .fetch_all(pool)
+    .await
 }

@@ -68,15 +68,7 @@ pub async fn ids_after(
     after: &str,
     limit: i64,
 ) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT order_id FROM reservations WHERE order_id > $1 AND ($2::text IS NULL OR namespace = $2)
-         ORDER BY order_id LIMIT $3",
-    )
-    .bind(after)
-    .bind(namespace)
-    .bind(limit)
-    .fetch_all(pool)
-    .await
+    chassis::audit::order_ids_after(pool, "reservations", namespace, after, limit).await
 }
 
 /// The articles that these orders are about.

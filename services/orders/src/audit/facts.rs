@@ -11,7 +11,6 @@ use sqlx::postgres::PgPool;
 use sqlx::types::time::OffsetDateTime;
 use sqlx::{FromRow, Row};
 
-use crate::record::event_type_of;
 use crate::store::phase_of;
 
 /// The history of one order.
@@ -100,15 +99,7 @@ pub async fn ids_after(
     after: &str,
     limit: i64,
 ) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT order_id FROM orders_index WHERE order_id > $1 AND ($2::text IS NULL OR namespace = $2)
-         ORDER BY order_id LIMIT $3",
-    )
-    .bind(after)
-    .bind(namespace)
-    .bind(limit)
-    .fetch_all(pool)
-    .await
+    chassis::audit::order_ids_after(pool, "orders_index", namespace, after, limit).await
 }
 
 /// The ids of all orders that ever had that name.
@@ -168,19 +159,5 @@ pub async fn told_again(
         row.try_get::<Option<Value>, _>("sibling")?.map(serde_json::from_value).transpose()?;
     let (Some(sibling), Some(status)) = (sibling, live.or(archived.as_ref())) else { return Ok(Vec::new()) };
     let told = status.history.iter().filter(|entry| missing.contains(&entry.sequence));
-    told.map(|entry| {
-        let transition = OrderTransition {
-            sequence: entry.sequence,
-            phase: entry.phase,
-            reason: entry.reason.clone(),
-            message: (entry.sequence == status.sequence).then(|| status.message.clone()).flatten(),
-            at: entry.at.0,
-            total: status.total,
-            lines: status.lines.clone(),
-            ..sibling.clone()
-        };
-        let id = format!("{order_id}/{}", entry.sequence);
-        Ok(Event::new(event_type_of(entry.phase), "operator", id, order_id, entry.at.0, &transition)?)
-    })
-    .collect()
+    told.map(|entry| Ok(sibling.retold(status, entry).event()?)).collect()
 }
