@@ -3,7 +3,7 @@
 use inventory::audit::StockFacts;
 use jiff::Timestamp;
 use money::Money;
-use orders::audit::HistoryFacts;
+use orders::audit::{ByHand, HistoryFacts};
 use payment::audit::{MoneyFacts, ProviderMoney};
 use resources::OrderPhase;
 use shipping::audit::ParcelFacts;
@@ -48,6 +48,8 @@ pub struct LiveOrder {
     pub total: Option<Money>,
     /// The transitions that it tells.
     pub told: Vec<(i64, OrderPhase)>,
+    /// What people have taken into their hands.
+    pub by_hand: ByHand,
     /// When it was made.
     pub created_at: Option<Timestamp>,
     /// When its phase should be over; absent where no deadline runs.
@@ -137,6 +139,12 @@ impl OrderFacts {
             )
             | None => None,
         }
+    }
+
+    /// What people have taken into their hands: as the resource tells it, else as it was archived.
+    pub fn by_hand(&self) -> ByHand {
+        let archived = || self.history.as_ref().map(|history| history.by_hand);
+        self.live.as_ref().map(|live| live.by_hand).or_else(archived).unwrap_or_default()
     }
 
     /// What the customer owes when they keep the goods, in minor units.

@@ -62,7 +62,8 @@ fn booked_out(facts: &OrderFacts) -> Option<Finding> {
             let lost = facts.parcel.as_ref().and_then(|parcel| parcel.phase) == Some(ShipmentPhase::Lost);
             let pieces = facts.stock.as_ref().map_or(0, |stock| stock.pieces);
             let message = format!("{}, and its {pieces} pieces were booked out", ended(facts));
-            (!lost).then(|| Finding::new(Rule::GoodsGone, message).instead(pieces, 0))
+            (!lost && !facts.by_hand().parcel)
+                .then(|| Finding::new(Rule::GoodsGone, message).instead(pieces, 0))
         }
         (
             End::WithGoods,
@@ -108,6 +109,9 @@ fn paid(facts: &OrderFacts) -> Option<Finding> {
 
 fn parcel(facts: &OrderFacts) -> Option<Finding> {
     let end = facts.end()?;
+    if facts.by_hand().parcel {
+        return None;
+    }
     let phase = facts.parcel.as_ref().and_then(|parcel| parcel.phase);
     match end {
         End::WithGoods => {

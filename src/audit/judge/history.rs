@@ -31,7 +31,7 @@ pub(super) const fn may_follow(before: Option<OrderPhase>, after: OrderPhase) ->
         Some(Paid) => matches!(after, AwaitingPayment | Shipped | Compensating | Stuck),
         Some(Shipped) => matches!(after, Completed | Compensating | Stuck),
         Some(Compensating) => matches!(after, Failed | Cancelled | Shipped | Stuck),
-        Some(Stuck) => !matches!(after, Placed | Rejected | Stuck),
+        Some(Stuck) => !matches!(after, Rejected | Stuck),
         Some(Completed | Rejected | Failed | Cancelled) => false,
     }
 }

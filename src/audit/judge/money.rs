@@ -80,7 +80,8 @@ fn owed(facts: &OrderFacts, now: Timestamp) -> Option<Finding> {
     let of = |rule, message: String, owed: i64| {
         Some(Finding::new(rule, message).instead(text(facts, kept), text(facts, owed)))
     };
-    if is_settling(facts, now) {
+    let by_hand = facts.by_hand();
+    if is_settling(facts, now) || by_hand.money {
         return None;
     }
     let phase = facts.phase().map_or_else(|| "unknown".to_owned(), |phase| phase.to_string());
@@ -105,7 +106,8 @@ fn owed(facts: &OrderFacts, now: Timestamp) -> Option<Finding> {
         (None | Some(End::WithoutGoods), _) => false,
     };
     // A part that was given back is the ledger's to say; all of it is not.
-    let paid = kept == total || (kept > 0 && refunded > 0);
+    let given_back = by_hand.goodwill && kept == 0 && refunded > 0;
+    let paid = kept == total || (kept > 0 && refunded > 0) || given_back;
     if !must_be_paid || paid {
         return None;
     }
@@ -117,7 +119,7 @@ fn promised(facts: &OrderFacts, now: Timestamp) -> Option<Finding> {
     let provider = facts.provider.filter(|provider| provider.authorized > 0)?;
     // Without a row of ours it is a stranger's, found above.
     facts.money.as_ref()?;
-    if facts.end() != Some(End::WithoutGoods) || is_settling(facts, now) {
+    if facts.end() != Some(End::WithoutGoods) || is_settling(facts, now) || facts.by_hand().money {
         return None;
     }
     let held = text(facts, provider.authorized);

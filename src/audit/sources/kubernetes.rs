@@ -9,6 +9,7 @@ use kube::api::{Api, ListParams};
 use kube::core::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};
 use operator::policy::Policy;
+use orders::audit::ByHand;
 use resources::{Order, OrderPhase, Payment, Shipment, Shop, StockReservation};
 use serde::de::DeserializeOwned;
 
@@ -227,6 +228,7 @@ fn live(
         phase: status.phase,
         sequence: status.sequence,
         due: due(&status, policy.unwrap_or(&default)),
+        by_hand: ByHand::of(&status.settled_by_hand, status.money_repair.as_ref()),
         told: status.history.iter().map(|entry| (entry.sequence, entry.phase)).collect(),
         reason: status.reason,
         message: status.message,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use events::{Event, OrderTransition};
 use jiff::Timestamp;
 use money::Money;
-use resources::{OrderPhase, OrderStatus};
+use resources::{MoneyRepair, OrderPhase, OrderStatus, Settled};
 use serde_json::Value;
 use sqlx::postgres::PgPool;
 use sqlx::types::time::OffsetDateTime;
@@ -32,8 +32,33 @@ pub struct HistoryFacts {
     pub total: Option<Money>,
     /// The transitions to this one were archived with its snapshot; absent when it is not archived.
     pub archived_sequence: Option<i64>,
+    /// What people had taken into their hands when it was archived.
+    pub by_hand: ByHand,
     /// When it was first heard of.
     pub first_seen: Timestamp,
+}
+
+/// What people have taken out of the operator's hands: what no longer has to be as it would by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByHand {
+    /// The parcel was settled by hand.
+    pub parcel: bool,
+    /// The money was settled by hand.
+    pub money: bool,
+    /// All that was kept is given back as goodwill.
+    pub goodwill: bool,
+}
+
+impl ByHand {
+    /// What `settled` and `money` of a status come to.
+    #[must_use]
+    pub fn of(settled: &[Settled], money: Option<&MoneyRepair>) -> Self {
+        Self {
+            parcel: settled.contains(&Settled::Parcel),
+            money: settled.contains(&Settled::Money),
+            goodwill: money.is_some_and(|money| money.refund),
+        }
+    }
 }
 
 #[derive(FromRow)]
@@ -48,6 +73,8 @@ struct IndexRow {
     sequences: Vec<i64>,
     phases: Vec<String>,
     total: Option<Value>,
+    settled: Option<Value>,
+    money_repair: Option<Value>,
 }
 
 /// The facts of those of `order_ids` that are known.
@@ -60,7 +87,8 @@ pub async fn facts_of(pool: &PgPool, order_ids: &[String]) -> anyhow::Result<Vec
              COALESCE(told.sequences, '{}') AS sequences, COALESCE(told.phases, '{}') AS phases,
              (SELECT data->'total' FROM history AS newest
               WHERE newest.order_id = orders_index.order_id AND newest.sequence IS NOT NULL
-              ORDER BY newest.sequence DESC LIMIT 1) AS total
+              ORDER BY newest.sequence DESC LIMIT 1) AS total,
+             snapshot#>'{order,status,settledByHand}' AS settled, snapshot#>'{order,status,moneyRepair}' AS money_repair
          FROM orders_index, LATERAL (
              SELECT array_agg(history.sequence ORDER BY history.sequence) AS sequences,
                  array_agg(history.phase ORDER BY history.sequence) AS phases
@@ -76,7 +104,10 @@ pub async fn facts_of(pool: &PgPool, order_ids: &[String]) -> anyhow::Result<Vec
 
 fn read(row: IndexRow) -> anyhow::Result<HistoryFacts> {
     let phases: Result<Vec<OrderPhase>, sqlx::Error> = row.phases.iter().map(|text| phase_of(text)).collect();
+    let settled: Vec<Settled> = row.settled.map(serde_json::from_value).transpose()?.unwrap_or_default();
+    let repair: Option<MoneyRepair> = row.money_repair.map(serde_json::from_value).transpose()?;
     Ok(HistoryFacts {
+        by_hand: ByHand::of(&settled, repair.as_ref()),
         phase: row.phase.as_deref().map(phase_of).transpose()?,
         transitions: row.sequences.into_iter().zip(phases?).collect(),
         total: row.total.filter(|total| !total.is_null()).map(serde_json::from_value).transpose()?,

@@ -4,5 +4,5 @@
 mod facts;
 mod repairs;
 
-pub use facts::{HistoryFacts, facts_of, ids_after, ids_named, told_again, unrecorded};
+pub use facts::{ByHand, HistoryFacts, facts_of, ids_after, ids_named, told_again, unrecorded};
 pub use repairs::{Repair, begin_repair, end_repair};

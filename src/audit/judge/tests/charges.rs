@@ -104,3 +104,38 @@ fn without_the_providers_books_our_ledger_is_judged_alone() {
     facts.money = Some(money(PaymentPhase::Captured, 2 * PRICE, 0));
     assert_eq!(only(&facts).rule, Rule::Overpaid);
 }
+
+#[test]
+fn what_people_have_given_back_or_settled_is_no_finding() {
+    let mut goodwill = completed();
+    goodwill.money = Some(money(PaymentPhase::Refunded, PRICE, PRICE));
+    goodwill.provider = provider(PRICE, PRICE);
+    assert_eq!(only(&goodwill).rule, Rule::Unpaid, "nobody asked for it");
+    goodwill.live.as_mut().unwrap().by_hand.goodwill = true;
+    assert_eq!(rules(&goodwill), []);
+    let mut unpaid = completed();
+    unpaid.money = Some(money(PaymentPhase::Declined, 0, 0));
+    unpaid.provider = provider(0, 0);
+    unpaid.live.as_mut().unwrap().by_hand.money = true;
+    assert_eq!(rules(&unpaid), []);
+    let mut kept = failed();
+    kept.money = Some(money(PaymentPhase::Captured, PRICE, 0));
+    kept.provider = provider(PRICE, 0);
+    kept.live.as_mut().unwrap().by_hand.money = true;
+    assert_eq!(rules(&kept), []);
+    // Two that keep money are never what somebody meant.
+    kept.money.as_mut().unwrap().captures = 2;
+    assert_eq!(only(&kept).rule, Rule::DoubleCapture);
+}
+
+#[test]
+fn what_was_settled_by_hand_counts_also_when_only_the_archive_tells_it() {
+    let mut archived = completed();
+    archived.money = Some(money(PaymentPhase::Refunded, PRICE, PRICE));
+    archived.provider = provider(PRICE, PRICE);
+    let history = archived.history.as_mut().unwrap();
+    history.archived_sequence = Some(history.sequence);
+    history.by_hand.goodwill = true;
+    archived.live = None;
+    assert_eq!(rules(&archived), []);
+}

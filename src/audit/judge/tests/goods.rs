@@ -116,3 +116,12 @@ fn a_parcel_of_an_order_without_goods_must_be_void_lost_or_returned() {
     two.parcel.as_mut().unwrap().live_labels = 2;
     assert_eq!(only(&two).rule, Rule::TwoParcels);
 }
+
+#[test]
+fn a_parcel_that_was_settled_by_hand_is_no_finding() {
+    let mut facts = completed();
+    facts.parcel = Some(parcel(ShipmentPhase::Booked));
+    assert_eq!(only(&facts).rule, Rule::NotSent);
+    facts.live.as_mut().unwrap().by_hand.parcel = true;
+    assert_eq!(rules(&facts), []);
+}

@@ -41,7 +41,8 @@ fn only_the_state_machines_ways_are_gone() {
         "transition 3 goes from Reserved to Shipped, which the state machine does not allow"
     );
     assert!(may_follow(None, Placed) && !may_follow(None, Paid));
-    assert!(may_follow(Some(Stuck), Compensating) && !may_follow(Some(Stuck), Placed));
+    assert!(may_follow(Some(Stuck), Compensating) && may_follow(Some(Stuck), Placed), "resumed where it was");
+    assert!(!may_follow(Some(Stuck), Rejected));
     for end in [Completed, Rejected, Failed, Cancelled] {
         assert!(!may_follow(Some(end), Compensating), "an end is an end");
     }

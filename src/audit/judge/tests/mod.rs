@@ -11,7 +11,7 @@ use std::time::Duration;
 use inventory::audit::StockFacts;
 use jiff::Timestamp;
 use money::Money;
-use orders::audit::HistoryFacts;
+use orders::audit::{ByHand, HistoryFacts};
 use payment::audit::{MoneyFacts, ProviderMoney};
 use resources::OrderPhase::{self, *};
 use resources::{PaymentPhase, ReservationPhase, ShipmentPhase};
@@ -49,6 +49,7 @@ fn history(phases: &[OrderPhase]) -> HistoryFacts {
         transitions: (1..).zip(phases.iter().copied()).collect(),
         total: total(),
         archived_sequence: None,
+        by_hand: ByHand::default(),
         first_seen: at(0),
     }
 }
@@ -62,6 +63,7 @@ fn live(phases: &[OrderPhase]) -> LiveOrder {
         reason: None,
         message: Some("The order is on its way.".into()),
         total: total(),
+        by_hand: ByHand::default(),
         told: (1..).zip(phases.iter().copied()).collect(),
         created_at: Some(at(0)),
         due: None,
