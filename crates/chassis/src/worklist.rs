@@ -22,6 +22,8 @@ const LEASE: Duration = Duration::from_secs(15);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// Ten years: what is due later is looked at by then.
 const LONGEST_MILLISECONDS: i64 = 10 * 365 * 24 * 3_600_000;
+/// Among so many of the soonest keys is one that no worker has: more than all workers together have at a time.
+const SOONEST: i64 = 500;
 const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(500), maximum: Duration::from_secs(60) };
 
 /// What follows a piece of work.
@@ -89,21 +91,21 @@ pub async fn work<W: Work>(
         let free = slots.available_permits().max(1);
         let slot = slots.clone().acquire_owned().await.context("the slots are closed")?;
         drop(slot);
-        let wait = match claim(&store, i64::try_from(free).unwrap_or(1)).await {
-            Ok(tasks) => {
+        let wait = match claim(&store, free).await {
+            Ok(Claim { tasks, next_within }) => {
                 check.ready();
-                let busy = !tasks.is_empty();
                 for task in tasks {
                     let slot = slots.clone().acquire_owned().await.context("the slots are closed")?;
                     let (worker, store) = (worker.clone(), store.clone());
                     tokio::spawn(async move {
-                        perform(&store, &*worker, task).await;
-                        // Another key may have become due meanwhile.
-                        store.work_scheduled.notify_one();
+                        let look_again = perform(&store, &*worker, task).await;
                         drop(slot);
+                        if look_again {
+                            store.work_scheduled.notify_one();
+                        }
                     });
                 }
-                if busy { Duration::ZERO } else { until_due(&store).await }
+                next_within
             }
             Err(error) => {
                 check.not_ready(&format!("{error:#}"));
@@ -132,56 +134,68 @@ struct Task {
     lease: Uuid,
 }
 
-async fn claim(store: &Store, limit: i64) -> anyhow::Result<Vec<Task>> {
+/// What was taken.
+struct Claim {
+    tasks: Vec<Task>,
+    /// When to look again.
+    next_within: Duration,
+}
+
+/// Takes at most `limit` keys that are due, and says when the next will be: one statement for both, as it is asked all the time.
+async fn claim(store: &Store, limit: usize) -> anyhow::Result<Claim> {
     let rows = sqlx::query(
-        "UPDATE worklist SET leased_until = now() + make_interval(secs => $2::double precision / 1000), lease = gen_random_uuid()
-         WHERE key IN (SELECT key FROM worklist
-                       WHERE due_at <= now() + make_interval(secs => $3::double precision / 1000)
-                         AND (leased_until IS NULL OR leased_until < now())
-                       ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-         RETURNING key, version, attempts, lease",
+        "WITH claimed AS (
+             UPDATE worklist SET leased_until = now() + make_interval(secs => $2::double precision / 1000),
+                 lease = gen_random_uuid()
+             WHERE key IN (SELECT key FROM worklist
+                           WHERE due_at <= now() + make_interval(secs => $3::double precision / 1000)
+                             AND (leased_until IS NULL OR leased_until < now())
+                           ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+             RETURNING key, version, attempts, lease),
+         soonest AS (SELECT key, due_at, leased_until FROM worklist ORDER BY due_at LIMIT $4)
+         SELECT key, version, attempts, lease, NULL::bigint AS milliseconds FROM claimed
+         UNION ALL
+         SELECT NULL, NULL, NULL, NULL,
+             (EXTRACT(EPOCH FROM min(GREATEST(due_at - make_interval(secs => $3::double precision / 1000),
+                 COALESCE(leased_until, '-infinity'))) - now()) * 1000)::bigint
+         FROM soonest WHERE key NOT IN (SELECT key FROM claimed)",
     )
-    .bind(limit)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .bind(lease_milliseconds())
     .bind(clock::skipped())
+    .bind(SOONEST)
     .fetch_all(store.pool())
     .await
     .context("failed to claim work")?;
-    let tasks: Vec<Task> = rows
-        .iter()
-        .map(|row| Task {
-            key: row.get("key"),
-            version: row.get("version"),
-            attempts: row.get("attempts"),
-            lease: row.get("lease"),
-        })
-        .collect();
+    let mut tasks = Vec::new();
+    let mut milliseconds = None;
+    for row in rows {
+        match row.get::<Option<String>, _>("key") {
+            Some(key) => tasks.push(Task {
+                key,
+                version: row.get("version"),
+                attempts: row.get("attempts"),
+                lease: row.get("lease"),
+            }),
+            None => milliseconds = row.get::<Option<i64>, _>("milliseconds"),
+        }
+    }
+    // At most a second, since other replicas schedule too.
+    let milliseconds = milliseconds.unwrap_or(1000).clamp(1, 1000).unsigned_abs();
+    let next_within = if tasks.len() < limit { Duration::from_millis(milliseconds) } else { Duration::ZERO };
     // Known only now whose work it is: what can go wrong is that nobody hears of the claim.
     let keys = || tasks.iter().map(|task| task.key.clone()).collect();
     effect_on_many(Point::new(store.service(), "worklist", "claim"), keys, || async { anyhow::Ok(()) })
         .await?;
-    Ok(tasks)
+    Ok(Claim { tasks, next_within })
 }
 
 fn lease_milliseconds() -> i64 {
     i64::try_from(paced(LEASE).as_millis()).unwrap_or(i64::MAX)
 }
 
-/// How long until the next key is due: at most a second, since other replicas schedule too.
-async fn until_due(store: &Store) -> Duration {
-    let milliseconds: Result<Option<i64>, sqlx::Error> = sqlx::query_scalar(
-        "SELECT (EXTRACT(EPOCH FROM min(GREATEST(due_at - make_interval(secs => $1::double precision / 1000),
-                     COALESCE(leased_until, '-infinity'))) - now()) * 1000)::bigint
-         FROM worklist",
-    )
-    .bind(clock::skipped())
-    .fetch_one(store.pool())
-    .await;
-    let milliseconds = milliseconds.ok().flatten().unwrap_or(1000).clamp(1, 1000);
-    Duration::from_millis(milliseconds.unsigned_abs())
-}
-
-async fn perform<W: Work>(store: &Store, worker: &W, task: Task) {
+/// Works, and says whether the key may be due again soon.
+async fn perform<W: Work>(store: &Store, worker: &W, task: Task) -> bool {
     let failures = u32::try_from(task.attempts).unwrap_or(0);
     let point = |action| Point::new(store.service(), "worklist", action);
     let working = effect(point("perform"), &task.key, || worker.perform(&task.key, failures));
@@ -191,7 +205,7 @@ async fn perform<W: Work>(store: &Store, worker: &W, task: Task) {
             key = task.key,
             "the lease was lost; another worker goes on with it"
         );
-        return;
+        return true;
     };
     if let Err(error) = &outcome {
         tracing::warn!(
@@ -205,22 +219,23 @@ async fn perform<W: Work>(store: &Store, worker: &W, task: Task) {
     let settled = effect(point("settle"), &task.key, || async {
         match &outcome {
             Ok(Next::Done) => settle_done(store, &task).await,
-            Ok(Next::At(at)) => settle_later(store, &task, *at, None).await,
+            Ok(Next::At(at)) => settle_later(store, &task, *at, None).await.map(|()| true),
             Err(error) => {
                 let wait = BACKOFF.jittered(failures + 1);
                 let at = clock::now().checked_add(wait).unwrap_or(Timestamp::MAX);
-                settle_later(store, &task, at, Some(format!("{error:#}"))).await
+                settle_later(store, &task, at, Some(format!("{error:#}"))).await.map(|()| true)
             }
         }
     })
     .await;
-    if let Err(error) = settled {
+    settled.unwrap_or_else(|error| {
         tracing::warn!(
             service = store.service(),
             key = task.key,
             "failed to settle work; it is done again: {error}"
         );
-    }
+        true
+    })
 }
 
 /// Works, and keeps the lease meanwhile, so that a crash delays by little and slow work is not done twice. Leaves off when
@@ -272,15 +287,19 @@ async fn renew(store: &Store, task: &Task) -> bool {
     }
 }
 
-/// Gone, unless it was scheduled again meanwhile.
-async fn settle_done(store: &Store, task: &Task) -> Result<(), sqlx::Error> {
+/// Gone, unless it was scheduled again meanwhile: answers whether it was.
+async fn settle_done(store: &Store, task: &Task) -> Result<bool, sqlx::Error> {
     let gone = sqlx::query("DELETE FROM worklist WHERE key = $1 AND version = $2 AND lease = $3")
         .bind(&task.key)
         .bind(task.version)
         .bind(task.lease)
         .execute(store.pool())
         .await?;
-    if gone.rows_affected() == 0 { release(store, task).await } else { Ok(()) }
+    if gone.rows_affected() > 0 {
+        return Ok(false);
+    }
+    release(store, task).await?;
+    Ok(true)
 }
 
 async fn settle_later(

@@ -62,12 +62,14 @@ pub async fn start(platform: Platform) -> anyhow::Result<Role> {
         consumer: "inventory-commands",
         subjects: vec![StockReservationSpec::SUBJECTS.to_owned()],
         concurrency: CONCURRENCY,
+        together: 1,
     };
     let shipped = Subscription {
         stream: streams::EVENTS,
         consumer: "inventory-events",
         subjects: vec![EventType::OrderShipped.subject().to_owned()],
         concurrency: CONCURRENCY,
+        together: 1,
     };
     let timer = ExpiryTimer { store: store.clone() };
     let questions = Arc::new(Questions { store: store.clone() });

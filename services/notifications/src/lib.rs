@@ -46,7 +46,8 @@ pub async fn start(settings: Settings, platform: Platform) -> anyhow::Result<Rol
         stream: streams::EVENTS,
         consumer: NOTIFY_CONSUMER,
         subjects: subjects(),
-        concurrency: AT_ONCE,
+        concurrency: 2,
+        together: 32,
     };
     let dead_letters = JetStreamDeadLetters(platform.jetstream.clone());
     let sending = SendMail::new(store.clone(), mailer, dead_letters);

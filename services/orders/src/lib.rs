@@ -34,8 +34,8 @@ pub use store::MIGRATIONS;
 use crate::handlers::RecordEvents;
 use crate::questions::Librarian;
 
-/// How many events are recorded at the same time.
-const AT_ONCE: usize = 16;
+/// How many transactions record events at the same time: meanwhile others gather for the next.
+const AT_ONCE: usize = 2;
 
 /// Starts the service.
 ///
@@ -49,6 +49,7 @@ pub async fn start(platform: Platform) -> anyhow::Result<Role> {
         consumer: "orders-history",
         subjects: vec![streams::EVENTS_SUBJECTS.to_owned()],
         concurrency: AT_ONCE,
+        together: 64,
     };
     Ok(Role::new("orders")
         .doing("history", consumer::consume(platform.clone(), store.clone(), events, RecordEvents))

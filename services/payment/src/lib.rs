@@ -43,6 +43,7 @@ pub async fn start(settings: Settings, platform: Platform) -> anyhow::Result<Rol
         consumer: "payment-commands",
         subjects: vec![PaymentSpec::SUBJECTS.to_owned()],
         concurrency: 16,
+        together: 1,
     };
     let engine = engine::Engine::new(store.clone(), provider, platform.stop.clone());
     let answerer = Arc::new(questions::ApplyPayment::new(store.clone()));

@@ -61,6 +61,7 @@ pub async fn start(settings: Settings, platform: Platform) -> anyhow::Result<Rol
         consumer: "shipping-commands",
         subjects: vec![ShipmentSpec::SUBJECTS.to_owned()],
         concurrency: AT_ONCE,
+        together: 1,
     };
     let apply = Arc::new(Apply::new(store.clone()));
     Ok(Role::new("shipping")

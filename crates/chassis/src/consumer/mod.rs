@@ -1,5 +1,7 @@
 //! Consumers of the streams: each message is handled in one transaction, once for each business key.
 
+mod together;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,8 +41,10 @@ pub struct Subscription {
     pub consumer: &'static str,
     /// The subjects.
     pub subjects: Vec<String>,
-    /// How many messages are handled at the same time.
+    /// How many transactions there are at the same time.
     pub concurrency: usize,
+    /// How many messages share a transaction, when that many are there.
+    pub together: usize,
 }
 
 /// A message as it arrived.
@@ -55,6 +59,14 @@ pub struct Message {
 }
 
 impl Message {
+    fn of(incoming: &jetstream::Message) -> Self {
+        Self {
+            subject: incoming.subject.to_string(),
+            headers: incoming.headers.clone(),
+            payload: incoming.payload.clone(),
+        }
+    }
+
     /// Reads it as an event of the catalogue.
     ///
     /// # Errors
@@ -213,7 +225,7 @@ struct Worker<H> {
 
 impl<H: Handler> Worker<H> {
     async fn pull(self: Arc<Self>, slots: &Arc<Semaphore>, check: &crate::HealthCheck) -> anyhow::Result<()> {
-        let Subscription { stream, consumer, subjects, concurrency } = &self.subscription;
+        let Subscription { stream, consumer, subjects, concurrency, together } = &self.subscription;
         let mut made_anew = self.platform.made_anew.from_now_on();
         let config = pull::Config {
             durable_name: Some((*consumer).to_owned()),
@@ -232,7 +244,7 @@ impl<H: Handler> Worker<H> {
             .with_context(|| format!("failed to ensure the consumer {consumer} of {stream}"))?;
         let mut messages = durable
             .stream()
-            .max_messages_per_batch(*concurrency)
+            .max_messages_per_batch((*concurrency).max(*together))
             .expires(Duration::from_secs(30))
             .heartbeat(Duration::from_secs(5))
             .messages()
@@ -254,9 +266,16 @@ impl<H: Handler> Worker<H> {
                 }
                 None => return Ok(()),
             };
+            let mut all = vec![message];
+            // A failed pull shows again with the next message that is waited for.
+            while all.len() < *together
+                && let Some(Some(Ok(message))) = messages.next().now_or_never()
+            {
+                all.push(message);
+            }
             let worker = self.clone();
             tokio::spawn(async move {
-                worker.process(message).await;
+                worker.process_all(all).await;
                 drop(slot);
             });
         }
@@ -265,11 +284,7 @@ impl<H: Handler> Worker<H> {
     async fn process(&self, incoming: jetstream::Message) {
         let consumer = self.subscription.consumer;
         let deliveries = incoming.info().map_or(1, |info| info.delivered);
-        let message = Message {
-            subject: incoming.subject.to_string(),
-            headers: incoming.headers.clone(),
-            payload: incoming.payload.clone(),
-        };
+        let message = Message::of(&incoming);
         let attributes = Attributes::read(message.headers.as_ref());
         let (order, trace) = attributes
             .as_ref()
@@ -294,8 +309,7 @@ impl<H: Handler> Worker<H> {
                 Err(error) => Err(HandleError::Malformed(chain(error))),
             };
             let label = if outcome.is_ok() { "handled" } else { "failed" };
-            metrics::counter!("supercargo_messages_total", "consumer" => consumer, "outcome" => label)
-                .increment(1);
+            self.count(label);
             let acknowledged = match outcome {
                 Ok(()) => effect(self.point("ack"), &order, || incoming.ack()).await,
                 Err(error) => {
@@ -311,6 +325,12 @@ impl<H: Handler> Worker<H> {
         }
         .instrument(span)
         .await;
+    }
+
+    fn count(&self, outcome: &'static str) {
+        let consumer = self.subscription.consumer;
+        metrics::counter!("supercargo_messages_total", "consumer" => consumer, "outcome" => outcome)
+            .increment(1);
     }
 
     /// Where what is done with a message passes.
@@ -334,14 +354,22 @@ impl<H: Handler> Worker<H> {
     ) -> Result<(), HandleError> {
         let mut transaction = self.store.begin().await?;
         transaction.about(self.subscription.consumer, &attributes.subject);
-        let id = &attributes.id;
-        if transaction.first_time(self.subscription.consumer, id).await? {
-            self.handler.handle(message, &mut transaction).await?;
-        } else {
-            self.handler.repeat(message, &mut transaction).await?;
-        }
+        self.handle_one(message, attributes, &mut transaction).await?;
         transaction.commit().await?;
         Ok(())
+    }
+
+    async fn handle_one(
+        &self,
+        message: &Message,
+        attributes: &Attributes,
+        transaction: &mut Transaction,
+    ) -> Result<(), HandleError> {
+        if transaction.first_time(self.subscription.consumer, &attributes.id).await? {
+            self.handler.handle(message, transaction).await
+        } else {
+            self.handler.repeat(message, transaction).await
+        }
     }
 
     /// True of a message that is delivered again for a service that could not handle it: this one could, or never had to.

@@ -1,0 +1,82 @@
+//! Messages handled together: one transaction for all that are there, where a handler does little for each.
+//!
+//! A commit waits for the disk and costs more than what it commits. When one of the messages fails, nothing of the
+//! transaction stays and each is handled by itself, as if they had come one by one.
+
+use std::panic::AssertUnwindSafe;
+
+use async_nats::jetstream;
+use events::Attributes;
+use futures::FutureExt;
+use futures::future::join_all;
+
+use super::{HandleError, Handler, Message, Worker};
+use crate::effect;
+use crate::effect::effect_on_many;
+
+/// A message that can be handled with others.
+struct Readable {
+    incoming: jetstream::Message,
+    message: Message,
+    attributes: Attributes,
+}
+
+impl<H: Handler> Worker<H> {
+    /// Handles all of them; what cannot be handled with the others, by itself.
+    pub(super) async fn process_all(&self, all: Vec<jetstream::Message>) {
+        let (mut together, mut alone) = (Vec::new(), Vec::new());
+        for incoming in all {
+            let message = Message::of(&incoming);
+            match Attributes::read(message.headers.as_ref()) {
+                Ok(attributes) if !self.is_for_another(&message) => {
+                    together.push(Readable { incoming, message, attributes });
+                }
+                Ok(_) | Err(_) => alone.push(incoming),
+            }
+        }
+        // Rows of one order are locked in one order, whoever else handles its messages.
+        together.sort_by(|one, other| one.attributes.subject.cmp(&other.attributes.subject));
+        let outcome = match together.len() {
+            0 | 1 => Err(HandleError::Failed(anyhow::anyhow!("there are no others"))),
+            _ => AssertUnwindSafe(self.handle_together(&together))
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| Err(HandleError::Failed(anyhow::anyhow!("the handler panicked")))),
+        };
+        match outcome {
+            Ok(()) => {
+                join_all(together.iter().map(|one| self.acknowledge(one))).await;
+            }
+            Err(error) => {
+                if together.len() > 1 {
+                    tracing::debug!("failed to handle messages together, each by itself: {error}");
+                }
+                alone.extend(together.into_iter().map(|one| one.incoming));
+            }
+        }
+        for incoming in alone {
+            self.process(incoming).await;
+        }
+    }
+
+    async fn handle_together(&self, all: &[Readable]) -> Result<(), HandleError> {
+        let subjects = || all.iter().map(|one| one.attributes.subject.clone()).collect();
+        effect_on_many(self.point("handle"), subjects, || async {
+            let mut transaction = self.store.begin().await?;
+            for Readable { message, attributes, .. } in all {
+                transaction.about(self.subscription.consumer, &attributes.subject);
+                self.handle_one(message, attributes, &mut transaction).await?;
+            }
+            transaction.commit().await?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn acknowledge(&self, Readable { incoming, attributes, .. }: &Readable) {
+        self.count("handled");
+        if let Err(error) = effect(self.point("ack"), &attributes.subject, || incoming.ack()).await {
+            tracing::warn!("failed to acknowledge; the message will be delivered again: {error}");
+        }
+    }
+}
