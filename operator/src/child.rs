@@ -98,7 +98,16 @@ pub(crate) enum Ensured {
     AskedDirectly,
 }
 
-/// Makes the child of `order` exist with `spec`.
+/// A child that no cache shows.
+pub(crate) enum Answered<C> {
+    /// As the API server made it.
+    Made(C),
+    /// As its service has it, which was asked itself.
+    Directly(C),
+}
+
+/// Makes the child of `order` exist with `spec`, and sends the wish of one that is new: its own controller would, but only
+/// once its cache shows it.
 ///
 /// A child is changed on the version that was observed. One that exists though it was not observed is left for the next
 /// decision; one of an earlier order of the same name is removed first.
@@ -106,9 +115,10 @@ pub(crate) async fn ensure<C: Child>(
     order: &Order,
     observed: Option<&C>,
     spec: &C::Spec,
-    world: &World,
-    answered: impl FnOnce(C),
+    commander: &Commander,
+    answered: impl FnOnce(Answered<C>),
 ) -> Result<Ensured, Error> {
+    let world = &*commander.world;
     let name = order.name_any();
     let id = C::order_reference(spec).id.as_str();
     let api: Api<C> = Api::namespaced(world.kubernetes.clone(), &order.namespace().unwrap_or_default());
@@ -137,7 +147,11 @@ pub(crate) async fn ensure<C: Child>(
     let parameters = PostParams::default();
     let creating = effect(point::<C>("create"), id, || api.create(&parameters, &child));
     let error = match world.patiently("make a child of the order", creating).await {
-        Ok(_) => return Ok(Ensured::True),
+        Ok(made) => {
+            commander.begin(&made).await;
+            answered(Answered::Made(made));
+            return Ok(Ensured::True);
+        }
         Err(error) => error,
     };
     match error.status() {
@@ -189,7 +203,7 @@ async fn ask_directly<C: Child>(
     order: &Order,
     spec: &C::Spec,
     world: &World,
-    answered: impl FnOnce(C),
+    answered: impl FnOnce(Answered<C>),
 ) -> Result<Ensured, Error> {
     let reference = C::order_reference(spec);
     let command = Command {
@@ -205,7 +219,7 @@ async fn ask_directly<C: Child>(
     let status: C::Status = effect(point::<C>("ask"), &command.order_id, asking)
         .await
         .map_err(|error| Error::new("ask a service itself, as the namespace is going", error))?;
-    answered(C::new(&order.name_any(), spec.clone()).with_status(status));
+    answered(Answered::Directly(C::new(&order.name_any(), spec.clone()).with_status(status)));
     Ok(Ensured::AskedDirectly)
 }
 
@@ -225,6 +239,17 @@ struct Sent {
 impl Commander {
     pub(crate) fn new(world: Arc<World>) -> Self {
         Self { world, sent: Mutex::default() }
+    }
+
+    /// Sends the wish of a child that was just made. That it failed matters little: its own controller sends it again.
+    async fn begin<C: Child>(&self, child: &C) {
+        let (Some(uid), Some(generation)) = (child.uid(), child.meta().generation) else { return };
+        // Noted first: its own controller may see the child before this is done.
+        self.note(&uid, Some(Sent { generation, at: clock::instant(), times: 1 }));
+        if let Err(error) = send(child, &self.world).await {
+            self.note(&uid, None);
+            tracing::warn!(kind = C::KIND, "failed to command at once, will retry: {}", error.chain());
+        }
     }
 
     fn last(&self, uid: &str, generation: i64) -> Option<Sent> {

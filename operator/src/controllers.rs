@@ -17,7 +17,7 @@ use crate::child::{Child, Commander, command, resend_after_error};
 use crate::dead_letters::{DeadLetters, follow};
 use crate::error::Error;
 use crate::leadership::Mandate;
-use crate::order::{Controller, Memory, reconcile, requeue_after_error};
+use crate::order::{Controller, Memory, Turns, reconcile, requeue_after_error};
 use crate::watch::{Suspicion, Watching, watch};
 use crate::world::World;
 
@@ -79,6 +79,8 @@ pub(crate) async fn run(
         world: world.clone(),
         memory: Memory::default(),
         recorder: Recorder::new(client, reporter),
+        commander: commander.clone(),
+        turns: Turns::default(),
     });
     let ready = async {
         // Deciding on half-filled caches would take what exists for missing.

@@ -14,7 +14,7 @@ use crate::child::Child;
 use crate::dead_letters::DeadLetters;
 use crate::error::{Error, Failed};
 use crate::leadership::Mandate;
-use crate::order::{Children, DirectAnswers};
+use crate::order::{Children, Made, Recollection};
 use crate::policy::Policy;
 use crate::watch::Suspicion;
 
@@ -60,14 +60,20 @@ impl World {
         Ok(live.filter(|live| live.metadata.uid == order.metadata.uid))
     }
 
-    /// The children of the order with that id: cached, or else answered directly by their service.
-    pub(crate) fn children(&self, order: &Order, id: &str, direct: &DirectAnswers) -> Children {
-        let name = order.name_any();
-        let namespace = order.namespace().unwrap_or_default();
+    /// The children of the order with that id: cached, or else just made, or else answered directly by their service.
+    pub(crate) fn children(&self, order: &Order, id: &str, recollection: &Recollection) -> Children {
+        let Recollection { made, direct, .. } = recollection;
+        let key = (order.name_any(), order.namespace().unwrap_or_default());
         Children {
-            reservation: find(&self.reservations, &name, &namespace, id, direct.reservation.as_ref()),
-            payment: find(&self.payments, &name, &namespace, id, direct.payment.as_ref()),
-            shipment: find(&self.shipments, &name, &namespace, id, direct.shipment.as_ref()),
+            reservation: find(
+                &self.reservations,
+                &key,
+                id,
+                made.reservation.as_ref(),
+                direct.reservation.as_ref(),
+            ),
+            payment: find(&self.payments, &key, id, made.payment.as_ref(), direct.payment.as_ref()),
+            shipment: find(&self.shipments, &key, id, made.shipment.as_ref(), direct.shipment.as_ref()),
         }
     }
 
@@ -120,7 +126,13 @@ impl World {
     }
 }
 
-fn find<C>(store: &Store<C>, name: &str, namespace: &str, id: &str, direct: Option<&C>) -> Option<Arc<C>>
+fn find<C>(
+    store: &Store<C>,
+    (name, namespace): &(String, String),
+    id: &str,
+    made: Option<&Made<C>>,
+    direct: Option<&C>,
+) -> Option<Arc<C>>
 where
     C: Child + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
@@ -128,5 +140,5 @@ where
     let own = cached.filter(|child| {
         C::order_reference(child.spec()).id == id && child.meta().deletion_timestamp.is_none()
     });
-    own.or_else(|| direct.map(|child| Arc::new(child.clone())))
+    own.or_else(|| made.and_then(Made::recent)).or_else(|| direct.map(|child| Arc::new(child.clone())))
 }

@@ -13,8 +13,10 @@ use kube::runtime::events::{Event as KubernetesEvent, EventType};
 use resources::{FINALIZER, Order};
 
 use super::decide::Situation;
+use super::made::Made;
 use super::plan::{Effect, Plan, Tell};
 use super::reconcile::Controller;
+use crate::child::Answered;
 use crate::error::{Error, Failed};
 use crate::world::World;
 use crate::{announce, archive, child};
@@ -137,20 +139,29 @@ async fn ensure_all(
     for effect in &plan.effects {
         let ensured = match effect {
             Effect::EnsureReservation(spec) => {
-                child::ensure(order, situation.reservation, spec, &controller.world, |answer| {
-                    controller.memory.change(uid, |memory| memory.direct.reservation = Some(answer));
+                child::ensure(order, situation.reservation, spec, &controller.commander, |answer| {
+                    controller.memory.change(uid, |memory| match answer {
+                        Answered::Made(child) => memory.made.reservation = Some(Made::now(child)),
+                        Answered::Directly(child) => memory.direct.reservation = Some(child),
+                    });
                 })
                 .await?
             }
             Effect::EnsurePayment(spec) => {
-                child::ensure(order, situation.payment, spec, &controller.world, |answer| {
-                    controller.memory.change(uid, |memory| memory.direct.payment = Some(answer));
+                child::ensure(order, situation.payment, spec, &controller.commander, |answer| {
+                    controller.memory.change(uid, |memory| match answer {
+                        Answered::Made(child) => memory.made.payment = Some(Made::now(child)),
+                        Answered::Directly(child) => memory.direct.payment = Some(child),
+                    });
                 })
                 .await?
             }
             Effect::EnsureShipment(spec) => {
-                child::ensure(order, situation.shipment, spec, &controller.world, |answer| {
-                    controller.memory.change(uid, |memory| memory.direct.shipment = Some(answer));
+                child::ensure(order, situation.shipment, spec, &controller.commander, |answer| {
+                    controller.memory.change(uid, |memory| match answer {
+                        Answered::Made(child) => memory.made.shipment = Some(Made::now(child)),
+                        Answered::Directly(child) => memory.direct.shipment = Some(child),
+                    });
                 })
                 .await?
             }

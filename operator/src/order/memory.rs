@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use resources::{HistoryEntry, OrderStatus, Payment, Shipment, StockReservation};
 
+use super::made::MadeChildren;
 use super::plan::Transition;
 
 /// How long the events of an order that was let go may lag behind.
@@ -40,6 +41,8 @@ pub(crate) struct Recollection {
     pub(crate) replaced: Option<String>,
     /// Answers that services gave directly, where the child cannot be created any more.
     pub(crate) direct: DirectAnswers,
+    /// Children that were made a moment ago.
+    pub(crate) made: MadeChildren,
     /// How often in a row the services could not be asked.
     pub(crate) unanswered: u32,
     /// How often in a row it was decided on a stale object.

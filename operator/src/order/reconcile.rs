@@ -21,6 +21,8 @@ use super::memory::{Memory, Recollection};
 use super::plan::{Decision, Plan, Urgency};
 use super::quotation::Quotation;
 use super::requests;
+use super::turns::{ASK_AGAIN, Turn, Turns};
+use crate::child::Commander;
 use crate::error::{Error, Failed};
 use crate::policy::Policy;
 use crate::world::World;
@@ -40,6 +42,8 @@ pub(crate) struct Controller {
     pub(crate) world: Arc<World>,
     pub(crate) memory: Memory,
     pub(crate) recorder: Recorder,
+    pub(crate) commander: Arc<Commander>,
+    pub(crate) turns: Turns,
 }
 
 /// The children as they are in the caches, less those of an earlier order of the same name.
@@ -126,7 +130,12 @@ async fn drive(order: &Arc<Order>, uid: &str, id: &str, controller: &Controller)
     }
     let namespace = order.namespace().unwrap_or_default();
     let policy = world.policy(&namespace);
-    let children = world.children(order, id, &recollection.direct);
+    let children = world.children(order, id, &recollection);
+    if !recollection.made.is_empty() {
+        controller.memory.change(uid, |memory| {
+            memory.made = std::mem::take(&mut memory.made).unless_shown(&children);
+        });
+    }
     let status = recollection.newest(order.status.as_ref());
     // Times in resources carry microseconds: what is decided is what is read back.
     let now = Timestamp::from_microsecond(clock::now().as_microsecond()).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -200,7 +209,8 @@ async fn act(
         controller.memory.release(uid, situation.now);
         return Ok(Action::await_change());
     }
-    recollection.direct = controller.memory.recall(uid).direct;
+    let after = controller.memory.recall(uid);
+    (recollection.direct, recollection.made) = (after.direct, after.made);
     recollection.unanswered = 0;
     recollection.conflicts = 0;
     let transition_is_new = !transitions.is_empty();
@@ -225,7 +235,13 @@ async fn act(
         controller.memory.keep(uid, recollection);
         return Ok(requeue(situation.now, [Some(due), look_again, performed.look_again]));
     }
+    let overdue = Duration::try_from(situation.now.duration_since(due)).unwrap_or(Duration::ZERO);
+    let turn = if delay.is_zero() { Turn::Mine(None) } else { controller.turns.take(overdue) };
     controller.memory.keep(uid, recollection.clone());
+    let Turn::Mine(_turn) = turn else {
+        let again = situation.now.checked_add(ASK_AGAIN).ok();
+        return Ok(requeue(situation.now, [again, look_again, performed.look_again]));
+    };
     let base = performed.order.as_ref().unwrap_or(order);
     status.announced_sequence = order.status.as_ref().map(|written| recollection.announced(written));
     let written = write(base, &status, &controller.world).await?;
