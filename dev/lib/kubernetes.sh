@@ -26,7 +26,7 @@ start_apiserver() {
         "--service-account-key-file=$pki/service-account.pub" "--service-account-signing-key-file=$pki/service-account.key" \
         --service-account-issuer=https://kubernetes.default.svc.cluster.local \
         --authorization-mode=Node,RBAC --service-cluster-ip-range=10.96.0.0/16 --endpoint-reconciler-type=none \
-        --profiling=false
+        "--profiling=${SUPERCARGO_PROFILING:-false}"
 }
 
 apiserver_ready() { answers --cacert "$STATE/pki/ca.crt" "https://127.0.0.1:${PORT[APISERVER]}/readyz"; }

@@ -1,13 +1,16 @@
 //! The raw limit of the API server, in the same run: the same resources, with nobody who acts on them.
 
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::{StreamExt, TryStreamExt};
-use kube::ResourceExt;
+use k8s_openapi::NamespaceResourceScope;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
-use resources::{Order, OrderStatus};
-use testkit::order;
+use kube::{Resource, ResourceExt};
+use resources::{Order, OrderStatus, Payment, Shipment, StockReservation};
+use serde::de::DeserializeOwned;
+use testkit::{TestShop, order};
 
 use crate::load::per_second;
 use crate::shopper::dynamic;
@@ -109,21 +112,31 @@ async fn until_without_finalizer(orders: &Api<Order>) -> anyhow::Result<()> {
     anyhow::bail!("the API server still puts the finalizer on orders 30 s after its policy was lifted")
 }
 
-/// Waits until every order is archived and gone.
+/// Waits until no more than `but` orders are there, and no more of their children.
 ///
 /// # Errors
 /// When some are still there after ten minutes.
-pub async fn until_gone(orders: &Api<Order>, but: usize) -> anyhow::Result<Duration> {
+pub async fn until_gone(shop: &TestShop, but: usize) -> anyhow::Result<Duration> {
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(600) {
-        let left = orders
-            .list_metadata(&ListParams::default().limit(u32::try_from(but).unwrap_or(0).max(1) + 1))
-            .await
-            .context("failed to list the orders")?;
-        if left.items.len() <= but {
+        let gone = at_most::<Order>(shop, but).await?
+            && at_most::<StockReservation>(shop, but).await?
+            && at_most::<Payment>(shop, but).await?
+            && at_most::<Shipment>(shop, but).await?;
+        if gone {
             return Ok(began.elapsed());
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     anyhow::bail!("orders are still not archived after ten minutes")
+}
+
+async fn at_most<K>(shop: &TestShop, but: usize) -> anyhow::Result<bool>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+{
+    let parameters = ListParams::default().limit(u32::try_from(but).unwrap_or(0).max(1) + 1);
+    let left = shop.api::<K>().list_metadata(&parameters).await;
+    let left = left.with_context(|| format!("failed to list objects of kind {}", K::kind(&())))?;
+    Ok(left.items.len() <= but)
 }

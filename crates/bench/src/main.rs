@@ -72,11 +72,14 @@ async fn main() -> anyhow::Result<()> {
     }
     let load = Load { shopper: Arc::new(Shopper::open(&shop).await?), articles };
     load.closed(100, 16).await.context("the warm-up failed")?;
+    shop.set_policy(policy().with("ttlAfterFinished", "0s")).await?;
+    limits::until_gone(&shop, 0).await.context("the warm-up failed")?;
+    shop.set_policy(policy().with("ttlAfterFinished", "24h")).await?;
 
     let (throughput, used, memory) = throughput(&arguments, &load, &meters, &shop).await?;
     let latency = load.open(5, arguments.seconds).await?;
     print_rows("Latency at 5 orders a second", &report::load_rows(&latency));
-    let levels = levels(&arguments, &load, &meters).await?;
+    let levels = levels(&arguments, &load, &meters, &shop).await?;
     let operator_memory = meters::proportional_set_size(operator.pid()?)?;
     println!("{}", row("the operator's memory then", operator_memory, "MiB"));
 
@@ -138,7 +141,7 @@ async fn throughput(
     let title = format!("Throughput: {} orders, {} in flight", arguments.orders, arguments.in_flight);
     print_rows(&title, &report::load_rows(&carried));
     shop.set_policy(policy().with("ttlAfterFinished", "0s")).await?;
-    let took = limits::until_gone(&load.shopper.orders, 0).await?;
+    let took = limits::until_gone(shop, 0).await?;
     println!("{}", row("archived and deleted, all of them, within", took.as_secs_f64(), "s"));
     memory = memory.max(meters.memory()?);
     let used = meters.read().await?.since(&before);
@@ -158,17 +161,22 @@ async fn throughput(
 }
 
 /// The cost of one more order, in processor milliseconds of ours and the API server's, at each level of resting orders.
-async fn levels(arguments: &Arguments, load: &Load, meters: &Meters) -> anyhow::Result<Vec<f64>> {
+async fn levels(
+    arguments: &Arguments,
+    load: &Load,
+    meters: &Meters,
+    shop: &TestShop,
+) -> anyhow::Result<Vec<f64>> {
     let mut costs = Vec::new();
     let mut resting = 0;
     for level in &arguments.resting {
         load.rest(level.saturating_sub(resting), arguments.in_flight).await?;
         resting = resting.max(*level);
-        limits::until_gone(&load.shopper.orders, resting).await?;
+        limits::until_gone(shop, resting).await?;
         load.closed(20, 8).await?;
         let before = meters.read().await?;
         let carried = load.closed(arguments.probes, 8).await?;
-        limits::until_gone(&load.shopper.orders, resting).await?;
+        limits::until_gone(shop, resting).await?;
         let used = meters.read().await?.since(&before);
         let api = used.others.get("kube-apiserver").copied().unwrap_or(0);
         let cost = each(used.ours + api, arguments.probes);
