@@ -10,7 +10,7 @@ use kube::api::PostParams;
 use resources::{ORDER_ID_ANNOTATION, Order, OrderPhase};
 use serde_json::json;
 use testkit::crash::{Cell, Random, Table, together};
-use testkit::{Level, PATIENCE, Placed, Stack, TestShop, eventually, order, policy, unique};
+use testkit::{Level, PATIENCE, Placed, Program, Stack, TestShop, eventually, order, policy, unique};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -158,6 +158,7 @@ impl Matrix {
         if let Err(error) = rest {
             wrong.push(format!("{error:#}"));
         }
+        wrong.extend(audited().await);
         let (seen, cells) = table.coverage();
         let rendered = table.render();
         let told = format!(
@@ -263,8 +264,13 @@ impl Place {
                 deed
             }
             When::Awaiting(deed) => {
-                let waits = |order: &Order| phase(order) == Some(OrderPhase::AwaitingPayment);
-                shop.wait(placed, "awaits its payment", waits).await?;
+                // A charge whose request was lost is made after all where a crash has it made again.
+                let waits = |order: &Order| {
+                    phase(order) == Some(OrderPhase::AwaitingPayment) || is_finished(order)
+                };
+                if is_finished(&shop.wait(placed, "awaits its payment", waits).await?) {
+                    return Ok(false);
+                }
                 deed
             }
             When::Shipped(deed) => {
@@ -296,6 +302,18 @@ impl Place {
             .get_opt(&placed.name)
             .await
             .is_ok_and(|order| order.is_none_or(|one| is_finished(&one)))
+    }
+}
+
+/// What the audit finds, of all orders of all runs together.
+async fn audited() -> Option<String> {
+    match Program::supercargo(&["audit"]).run().await {
+        Ok(ended) if ended.code == Some(0) => {
+            println!("the audit: {}", ended.stdout.trim());
+            None
+        }
+        Ok(ended) => Some(format!("the audit, exit code {:?}: {}{}", ended.code, ended.stdout, ended.stderr)),
+        Err(error) => Some(format!("the audit: {error:#}")),
     }
 }
 
