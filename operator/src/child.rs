@@ -87,6 +87,8 @@ const fn point<C: Child>(action: &'static str) -> Point {
     Point::new("operator", C::KIND, action)
 }
 
+/// How long it is remembered that a command was sent.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(2 * 3600);
 /// How long a command waits that is among the dead letters already.
 const AFTER_DEATH: Duration = Duration::from_secs(3600);
 
@@ -205,6 +207,7 @@ async fn ask_directly<C: Child>(
     world: &World,
     answered: impl FnOnce(Answered<C>),
 ) -> Result<Ensured, Error> {
+    world.may_act("ask a service itself")?;
     let reference = C::order_reference(spec);
     let command = Command {
         order_id: reference.id.clone(),
@@ -259,6 +262,10 @@ impl Commander {
 
     fn note(&self, uid: &str, sent: Option<Sent>) {
         let mut all = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if sent.is_some() && all.len() == all.capacity() {
+            // Those of children that went without a word: whoever is still there is only asked again.
+            all.retain(|_, sent| clock::instant().saturating_duration_since(sent.at) < FORGOTTEN_AFTER);
+        }
         match sent {
             Some(sent) => all.insert(uid.to_owned(), sent),
             None => all.remove(uid),
@@ -301,7 +308,6 @@ pub(crate) async fn command<C: Child>(child: Arc<C>, commander: Arc<Commander>) 
         return Ok(Action::requeue(backoff.maximum.min(AFTER_DEATH)));
     }
     let times = last.map_or(0, |sent| sent.times) + 1;
-    commander.world.may_act("send a command")?;
     if times > TIMES_OF_A_LIVE_CACHE && !commander.world.is_current(child.as_ref()).await? {
         // It may be answered long since: its cache has missed an event.
         commander.world.suspicion.raise();
@@ -317,6 +323,7 @@ pub(crate) async fn command<C: Child>(child: Arc<C>, commander: Arc<Commander>) 
 
 /// Sends the child's wish once, under a fresh message id and the same business key.
 pub(crate) async fn send<C: Child>(child: &C, world: &World) -> Result<(), Error> {
+    world.may_act("send a command")?;
     let command = Command {
         order_id: C::order_reference(child.spec()).id.clone(),
         namespace: child.namespace().unwrap_or_default(),

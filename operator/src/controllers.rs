@@ -107,7 +107,7 @@ pub(crate) async fn run(
                 drive_orders(order_watch, orders.clone(), woken, shop_changes, controller, scope, &stop);
             tokio::select! {
                 () = driving => {}
-                () = crate::retell::answer(&orders, &answering, &wake) => {}
+                () = crate::retell::answer(&orders, &answering, &wake, &scope.instance) => {}
             }
         },
     );

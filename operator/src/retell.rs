@@ -17,6 +17,7 @@ pub(crate) async fn answer(
     orders: &Store<Order>,
     controller: &Arc<Controller>,
     wake: &UnboundedSender<ObjectRef<Order>>,
+    leader: &str,
 ) {
     let nats = &controller.world.nats;
     let mut questions = match nats.subscribe(TellAgain::SUBJECT).await {
@@ -28,7 +29,11 @@ pub(crate) async fn answer(
     };
     while let Some(message) = questions.next().await {
         let reply = match serde_json::from_slice::<TellAgain>(&message.payload) {
-            Ok(question) => Reply::Answer(tell_again(&question, orders, controller, wake)),
+            Ok(question) => {
+                let found = tell_again(&question, orders, controller, wake);
+                let left = controller.memory.telling_again();
+                Reply::Answer(TellAgainAnswer { found, left, leader: leader.to_owned() })
+            }
             Err(error) => Reply::Invalid(format!("the question cannot be read: {error}")),
         };
         if let (Some(to), Ok(payload)) = (message.reply, serde_json::to_vec(&reply))
@@ -45,7 +50,7 @@ fn tell_again(
     orders: &Store<Order>,
     controller: &Controller,
     wake: &UnboundedSender<ObjectRef<Order>>,
-) -> TellAgainAnswer {
+) -> u64 {
     let wanted: Option<BTreeSet<&str>> =
         question.orders.as_ref().map(|ids| ids.iter().map(String::as_str).collect());
     let mut found = 0;
@@ -62,6 +67,8 @@ fn tell_again(
         // Nobody listens once the controllers stop.
         let _ = wake.unbounded_send(ObjectRef::from_obj(&*order));
     }
-    tracing::info!(found, "telling the transitions of orders again");
-    TellAgainAnswer { found }
+    if found > 0 {
+        tracing::info!(found, "telling the transitions of orders again");
+    }
+    found
 }

@@ -222,7 +222,7 @@ impl Place {
         wanted.metadata.annotations = Some([(ORDER_ID_ANNOTATION.to_owned(), id.to_owned())].into());
         let created = shop.api::<Order>().create(&PostParams::default(), &wanted).await;
         let placed = shop.remember(&created.context("failed to place an order")?)?;
-        let gone = self.customer_does(shop, path, &placed).await?;
+        let gone = self.customer_does(shop, path, &placed, clean).await?;
         self.comes_to_rest(shop, &placed, path.goes || gone).await?;
         books_are_right(shop, &self.ledgers, path, &placed, clean).await?;
         // What is done is not to slow what is not.
@@ -249,7 +249,13 @@ impl Place {
     }
 
     /// Answers true when the order was deleted.
-    async fn customer_does(&self, shop: &TestShop, path: &Path, placed: &Placed) -> anyhow::Result<bool> {
+    async fn customer_does(
+        &self,
+        shop: &TestShop,
+        path: &Path,
+        placed: &Placed,
+        clean: bool,
+    ) -> anyhow::Result<bool> {
         let deed = match path.when {
             When::Never => return Ok(false),
             When::Held(deed) => {
@@ -264,9 +270,9 @@ impl Place {
                 deed
             }
             When::Awaiting(deed) => {
-                // A charge whose request was lost is made after all where a crash has it made again.
+                // A charge whose request was lost is made after all where a crash has it made again, and only there.
                 let waits = |order: &Order| {
-                    phase(order) == Some(OrderPhase::AwaitingPayment) || is_finished(order)
+                    phase(order) == Some(OrderPhase::AwaitingPayment) || !clean && is_finished(order)
                 };
                 if is_finished(&shop.wait(placed, "awaits its payment", waits).await?) {
                     return Ok(false);

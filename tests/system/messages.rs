@@ -251,6 +251,41 @@ async fn an_event_that_cannot_be_read_is_dead_lettered_by_each_who_had_to_read_i
 }
 
 #[tokio::test]
+async fn an_event_that_cannot_be_read_spoils_none_of_those_that_come_with_it() -> Tested {
+    let shop = TestShop::open().await?;
+    let sku = shop.article("12.50", 10).await?;
+    let order = shop.place(order().item(&sku, 1)).await?;
+    shop.completes(&order).await?;
+    let level = EventType::StockLevelChanged;
+    let mark = testkit::unique("mark");
+    let told = |number: i32| {
+        let data = json!({"sku": sku, "onHand": 9, "reserved": 0, "available": 9, "revision": 1000 + number});
+        raw_event(level, &format!("{mark}-{number}"), &sku, &data)
+    };
+    // So many at once that they are handled together, the unreadable one in their midst.
+    let events: Vec<_> = (0..60).map(told).collect::<Result<_, _>>()?;
+    let unreadable =
+        raw_event(EventType::OrderPlaced, &mark, &mark, &json!({"mark": mark, "sequence": "first"}))?;
+    let (first, second) = events.split_at(30);
+    let all = first.iter().chain([&unreadable]).chain(second).map(|event| shop.stack.publish_again(event));
+    futures::future::try_join_all(all).await?;
+    shop.stack.dead_letter("EVENTS", "orders-history", &mark).await?;
+    let pool = sqlx::PgPool::connect(&shop.stack.addresses.database).await?;
+    eventually("the history has all the others", || async {
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM orders.history WHERE ce_id LIKE $1 || '-%'")
+                .bind(&mark)
+                .fetch_one(&pool)
+                .await?;
+        anyhow::ensure!(count == 60, "{count} of 60");
+        Ok(())
+    })
+    .await?;
+    shop.settled().await?;
+    shop.close().await
+}
+
+#[tokio::test]
 async fn a_command_for_two_orders_at_once_is_dead_lettered() -> Tested {
     let shop = TestShop::open().await?;
     let sku = shop.article("12.50", 10).await?;

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "its answer goes to stdout")]
 #![allow(clippy::float_arithmetic, reason = "figures for people, no money")]
 
+mod account;
 mod limits;
 mod load;
 mod meters;
@@ -23,6 +24,7 @@ use kube::api::ListParams;
 use resources::{Order, OrderPhase};
 use testkit::{Program, Stack, TestShop, policy};
 
+use account::Account;
 use load::Load;
 use meters::{Meters, Reading};
 use programs::{Logs, Running};
@@ -60,12 +62,14 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let stack = Stack::from_env().await?;
     let logs = Logs(arguments.state.join("log"));
-    let services = Running::services(&stack, &logs).await?;
-    let operator = Running::operator(&stack, &logs).await?;
+    let shop = stack.shop().await?;
+    let account = Account::of_programs(&shop).await?;
+    let kubeconfig = account.kubeconfig(&arguments.state)?;
+    let services = Running::services(&stack, &logs, &kubeconfig).await?;
+    let operator = Running::operator(&stack, &logs, &kubeconfig).await?;
     let ours = vec![services.pid()?, operator.pid()?];
     let meters = Meters::new(stack.clone(), arguments.state.clone(), arguments.nats_monitoring.clone(), ours);
 
-    let shop = stack.shop().await?;
     let mut articles = Vec::new();
     for _ in 0..50 {
         articles.push(shop.article("15.90", 1_000_000).await?);
@@ -87,7 +91,7 @@ async fn main() -> anyhow::Result<()> {
     operator.stop().await?;
     let limits = limits::measure(&stack.kubernetes, &load.shopper.orders, &status).await?;
     print_rows("The API server alone", &report::limit_rows(&limits));
-    let operator = Running::operator(&stack, &logs).await?;
+    let operator = Running::operator(&stack, &logs, &kubeconfig).await?;
     let audit = audit().await?;
 
     let orders = arguments.orders;
@@ -129,7 +133,7 @@ async fn throughput(
     meters: &Meters,
     shop: &TestShop,
 ) -> anyhow::Result<(f64, Reading, f64)> {
-    let before = meters.read().await?;
+    let before = meters.before().await?;
     let mut memory = meters.memory()?;
     let mut running = std::pin::pin!(load.closed(arguments.orders, arguments.in_flight));
     let carried = loop {
@@ -144,7 +148,7 @@ async fn throughput(
     let took = limits::until_gone(shop, 0).await?;
     println!("{}", row("archived and deleted, all of them, within", took.as_secs_f64(), "s"));
     memory = memory.max(meters.memory()?);
-    let used = meters.read().await?.since(&before);
+    let used = meters.after().await?.since(&before);
     let mut rows = report::write_rows(&used.writes, arguments.orders);
     rows.push(row("API writes", each(used.writes.values().sum(), arguments.orders), "an order"));
     let transactions = u64::try_from(used.transactions).unwrap_or(0);
@@ -174,10 +178,10 @@ async fn levels(
         resting = resting.max(*level);
         limits::until_gone(shop, resting).await?;
         load.closed(20, 8).await?;
-        let before = meters.read().await?;
+        let before = meters.before().await?;
         let carried = load.closed(arguments.probes, 8).await?;
         limits::until_gone(shop, resting).await?;
-        let used = meters.read().await?.since(&before);
+        let used = meters.after().await?.since(&before);
         let api = used.others.get("kube-apiserver").copied().unwrap_or(0);
         let cost = each(used.ours + api, arguments.probes);
         let rows = [

@@ -54,18 +54,41 @@ impl Meters {
         Self { stack, state, nats_monitoring, ours }
     }
 
-    /// Reads them all, once what they count has settled.
+    /// Reads them before what is measured: processor time last, since what comes before it waits.
     ///
     /// # Errors
     /// When one cannot be read.
-    pub async fn read(&self) -> anyhow::Result<Reading> {
-        // Processor time first: what follows waits.
+    pub async fn before(&self) -> anyhow::Result<Reading> {
+        let settled = self.after().await?;
+        let (ours, others) = self.processor_times()?;
+        Ok(Reading { ours, others, ..settled })
+    }
+
+    /// Reads them after what is measured: processor time first.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub async fn after(&self) -> anyhow::Result<Reading> {
+        let (ours, others) = self.processor_times()?;
+        let messages = self.messages().await?;
+        let writes = self.writes().await?;
+        tokio::time::sleep(STATISTICS_SETTLE).await;
+        let transactions = self.transactions().await?;
+        Ok(Reading { writes, transactions, messages, ours, others })
+    }
+
+    /// Ours together, and those of the cluster.
+    fn processor_times(&self) -> anyhow::Result<(u64, BTreeMap<&'static str, u64>)> {
         let ours = self.ours.iter().map(|pid| processor_time(*pid)).sum::<anyhow::Result<u64>>()?;
         let mut others = BTreeMap::new();
         for name in CLUSTER {
             others.insert(name, self.cluster_time(name)?);
         }
-        let messages = self
+        Ok((ours, others))
+    }
+
+    async fn messages(&self) -> anyhow::Result<u64> {
+        let told = self
             .stack
             .http
             .get(format!("{}/varz", self.nats_monitoring))
@@ -74,12 +97,8 @@ impl Meters {
             .context("failed to ask NATS")?
             .json::<Varz>()
             .await
-            .context("failed to read what NATS says")?
-            .in_msgs;
-        let writes = self.writes().await?;
-        tokio::time::sleep(STATISTICS_SETTLE).await;
-        let transactions = self.transactions().await?;
-        Ok(Reading { writes, transactions, messages, ours, others })
+            .context("failed to read what NATS says")?;
+        Ok(told.in_msgs)
     }
 
     async fn writes(&self) -> anyhow::Result<BTreeMap<String, u64>> {

@@ -25,18 +25,18 @@ impl Running {
     ///
     /// # Errors
     /// When it cannot be started or does not get ready.
-    pub async fn operator(stack: &Stack, logs: &Logs) -> anyhow::Result<Self> {
+    pub async fn operator(stack: &Stack, logs: &Logs, kubeconfig: &Path) -> anyhow::Result<Self> {
         let address = testkit::free_address().to_string();
-        Self::start("operator", &["run", "operator"], address, stack, &logs.0).await
+        Self::start("operator", &["run", "operator"], address, stack, &logs.0, kubeconfig).await
     }
 
     /// Every service, at the address that webhooks go to.
     ///
     /// # Errors
     /// As [`Running::operator`].
-    pub async fn services(stack: &Stack, logs: &Logs) -> anyhow::Result<Self> {
+    pub async fn services(stack: &Stack, logs: &Logs, kubeconfig: &Path) -> anyhow::Result<Self> {
         let address = stack.addresses.shop.trim_start_matches("http://").to_owned();
-        Self::start("services", &SERVICES, address, stack, &logs.0).await
+        Self::start("services", &SERVICES, address, stack, &logs.0, kubeconfig).await
     }
 
     async fn start(
@@ -45,10 +45,12 @@ impl Running {
         address: String,
         stack: &Stack,
         logs: &Path,
+        kubeconfig: &Path,
     ) -> anyhow::Result<Self> {
         let child = Program::supercargo(arguments)
             .with("HTTP_ADDR", &address)
             .with("RUST_LOG", "warn")
+            .with("KUBECONFIG", &kubeconfig.to_string_lossy())
             .start(&logs.join(format!("bench-{name}.log")))?;
         let running = Self { name, child, address };
         eventually(&format!("{name} is ready"), || async {

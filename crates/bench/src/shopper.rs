@@ -6,17 +6,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::StreamExt;
-use k8s_openapi::api::authentication::v1::TokenRequest;
-use k8s_openapi::api::core::v1::ServiceAccount;
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use kube::api::{Api, DynamicObject, PostParams};
 use kube::core::{ApiResource, NotUsed, Object};
 use kube::runtime::{WatchStreamExt, watcher};
 use resources::{Order, OrderPhase};
 use serde::Deserialize;
-use serde_json::json;
 use testkit::{OrderBuilder, TestShop};
 use tokio::sync::oneshot;
+
+use crate::account::Account;
 
 /// How long an order may take before the run fails.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -49,7 +47,7 @@ impl Shopper {
     /// # Errors
     /// When the account cannot be made.
     pub async fn open(shop: &TestShop) -> anyhow::Result<Self> {
-        let client = service_account(shop).await?;
+        let client = Account::of_shoppers(shop).await?.client().await?;
         let orders = Api::namespaced(client.clone(), &shop.namespace);
         let waiting = Waiting::default();
         let glances: Api<Object<NotUsed, Glance>> =
@@ -99,44 +97,6 @@ async fn watch(api: Api<Object<NotUsed, Glance>>, waiting: Waiting) {
             let _ = seen.send(now);
         }
     }
-}
-
-/// A client with the token of a ServiceAccount that may handle orders.
-async fn service_account(shop: &TestShop) -> anyhow::Result<kube::Client> {
-    const NAME: &str = "bench";
-    let admin = &shop.stack.kubernetes;
-    let create = PostParams::default();
-    let account: ServiceAccount = serde_json::from_value(json!({"metadata": {"name": NAME}}))?;
-    let accounts: Api<ServiceAccount> = Api::namespaced(admin.clone(), &shop.namespace);
-    accounts.create(&create, &account).await.context("failed to make a ServiceAccount")?;
-    let name = format!("bench-{}", shop.namespace);
-    let role: ClusterRole = serde_json::from_value(json!({
-        "metadata": {"name": name},
-        "rules": [{"apiGroups": ["supercargo.dev"], "resources": ["orders", "orders/status"], "verbs": ["*"]}],
-    }))?;
-    let roles: Api<ClusterRole> = Api::all(admin.clone());
-    roles.create(&create, &role).await.context("failed to make a role")?;
-    let binding: ClusterRoleBinding = serde_json::from_value(json!({
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": shop.namespace}],
-    }))?;
-    let bindings: Api<ClusterRoleBinding> = Api::all(admin.clone());
-    bindings.create(&create, &binding).await.context("failed to bind a role")?;
-    let request: TokenRequest =
-        serde_json::from_value(json!({"spec": {"audiences": [], "expirationSeconds": 36_000}}))?;
-    let token = accounts
-        .create_token_request(NAME, &create, &request)
-        .await
-        .context("failed to get a token")?
-        .status
-        .and_then(|status| status.token)
-        .context("the API server gave no token")?;
-    let mut config = kube::Config::infer().await.context("failed to read KUBECONFIG")?;
-    config.proxy_url = None;
-    config.auth_info =
-        kube::config::AuthInfo { token: Some(token.into()), ..kube::config::AuthInfo::default() };
-    kube::Client::try_from(config).context("failed to make a client")
 }
 
 /// A dynamic resource, for what has no type here.

@@ -22,6 +22,8 @@ const LEASE: Duration = Duration::from_secs(15);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// Ten years: what is due later is looked at by then.
 const LONGEST_MILLISECONDS: i64 = 10 * 365 * 24 * 3_600_000;
+/// What is due and cannot be taken is locked by a transaction that will end: asked for no more often than this.
+const LOCKED_MILLISECONDS: i64 = 25;
 /// Among so many of the soonest keys is one that no worker has: more than all workers together have at a time.
 const SOONEST: i64 = 500;
 const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(500), maximum: Duration::from_secs(60) };
@@ -147,10 +149,10 @@ async fn claim(store: &Store, limit: usize) -> anyhow::Result<Claim> {
         "WITH claimed AS (
              UPDATE worklist SET leased_until = now() + make_interval(secs => $2::double precision / 1000),
                  lease = gen_random_uuid()
-             WHERE key IN (SELECT key FROM worklist
+             WHERE key = ANY(ARRAY(SELECT key FROM worklist
                            WHERE due_at <= now() + make_interval(secs => $3::double precision / 1000)
                              AND (leased_until IS NULL OR leased_until < now())
-                           ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+                           ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED))
              RETURNING key, version, attempts, lease),
          soonest AS (SELECT key, due_at, leased_until FROM worklist ORDER BY due_at LIMIT $4)
          SELECT key, version, attempts, lease, NULL::bigint AS milliseconds FROM claimed
@@ -181,7 +183,8 @@ async fn claim(store: &Store, limit: usize) -> anyhow::Result<Claim> {
         }
     }
     // At most a second, since other replicas schedule too.
-    let milliseconds = milliseconds.unwrap_or(1000).clamp(1, 1000).unsigned_abs();
+    let soonest = if tasks.is_empty() { LOCKED_MILLISECONDS } else { 1 };
+    let milliseconds = milliseconds.unwrap_or(1000).clamp(soonest, 1000).unsigned_abs();
     let next_within = if tasks.len() < limit { Duration::from_millis(milliseconds) } else { Duration::ZERO };
     // Known only now whose work it is: what can go wrong is that nobody hears of the claim.
     let keys = || tasks.iter().map(|task| task.key.clone()).collect();

@@ -345,6 +345,12 @@ pub struct TellAgain {
 pub struct TellAgainAnswer {
     /// How many of them have a resource, and are told again soon.
     pub found: u64,
+    /// How many orders, of this question and earlier ones, are still to be told.
+    #[serde(default)]
+    pub left: u64,
+    /// Who answers: another leader knows nothing of what this one was asked.
+    #[serde(default)]
+    pub leader: String,
 }
 
 impl Question for TellAgain {

@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::KubeSchema;
+use money::Money;
 use serde::{Deserialize, Serialize};
 
 /// How many repairs an order tells; the newest of each action is always among them.
@@ -113,6 +114,9 @@ pub struct MoneyRepair {
     /// The attempt by which dispatched goods are to be paid after all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
+    /// What was kept when the money was settled by hand; what comes on top of it later is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Money>,
     /// True: all that is kept is to be given back as goodwill, whatever becomes of the goods.
     #[serde(default)]
     pub refund: bool,

@@ -31,6 +31,7 @@ pub(crate) async fn archive(
     controller: &Controller,
 ) -> Result<Outcome, Error> {
     let world = &controller.world;
+    world.may_act("have the order archived")?;
     let Some(phase) = status.phase else { return Ok(Outcome::Later(later(situation.now))) };
     let question = Archive {
         order_id: situation.id.to_owned(),

@@ -75,13 +75,22 @@ impl<'a> Draft<'a> {
         phases.into_iter().find(|phase| *phase != OrderPhase::Stuck).unwrap_or(OrderPhase::Compensating)
     }
 
-    /// True when a person has said that this is settled by hand.
+    /// True when a person has said that this is settled by hand; of money, what was kept then and no more.
     pub(crate) fn is_settled(&self, what: Settled) -> bool {
-        self.status.settled_by_hand.contains(&what)
+        let minor_units = |money: Option<Money>| money.map_or(0, |money| money.minor_units());
+        let grown = || {
+            let settled = self.status.money_repair.as_ref().and_then(|repair| repair.settled);
+            minor_units(self.kept()) > minor_units(settled)
+        };
+        self.status.settled_by_hand.contains(&what) && (what != Settled::Money || !grown())
     }
 
     pub(crate) fn settle(&mut self, what: Settled) {
-        if !self.is_settled(what) {
+        if what == Settled::Money {
+            let kept = self.kept();
+            self.repair_money(|repair| repair.settled = kept);
+        }
+        if !self.status.settled_by_hand.contains(&what) {
             self.status.settled_by_hand.push(what);
         }
     }

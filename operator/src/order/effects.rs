@@ -47,7 +47,7 @@ pub(super) async fn perform(
     performed.look_again = ensure_all(order, uid, situation, plan, controller).await?;
     for effect in &plan.effects {
         match effect {
-            Effect::Tell(tell) => tell_people(order, tell, controller).await,
+            Effect::Tell(tell) => tell_people_once(order, uid, tell, controller).await,
             Effect::AskAgain(kind) => ask_again(*kind, situation, controller).await?,
             Effect::Archive => match archive::archive(order, situation, &plan.status, controller).await? {
                 archive::Outcome::Gone => performed.gone = true,
@@ -72,8 +72,13 @@ pub(super) async fn tell_what_is_written(
     situation: &Situation<'_>,
     controller: &Controller,
 ) -> Result<(), Error> {
-    let Some(written) = &order.status else { return Ok(()) };
     let recollection = controller.memory.recall(uid);
+    let Some(written) = &order.status else {
+        if recollection.tells_again {
+            controller.memory.change(uid, |memory| memory.tells_again = false);
+        }
+        return Ok(());
+    };
     for (entry, decided) in recollection.news(written) {
         let data = match decided {
             Some(transition) => transition.data.clone(),
@@ -95,6 +100,7 @@ pub(super) async fn tell_what_is_written(
 }
 
 async fn tell(data: &OrderTransition, controller: &Controller) -> Result<(), Error> {
+    controller.world.may_act("announce a transition")?;
     let event = data.event().map_err(|error| Error::new("write an event", Failed::Publish(error.into())))?;
     let point = Point::new("operator", "Order", "announce");
     let publish = || publish_event(&controller.world.jetstream, &event);
@@ -105,6 +111,14 @@ async fn tell(data: &OrderTransition, controller: &Controller) -> Result<(), Err
     metrics::counter!("supercargo_order_transitions_total", "phase" => phase).increment(1);
     tracing::info!(sequence = data.sequence, phase, reason = data.reason, "transition");
     Ok(())
+}
+
+/// Tells people what they were not told since the last write.
+async fn tell_people_once(order: &Order, uid: &str, tell: &Tell, controller: &Controller) {
+    if !controller.memory.recall(uid).said.contains(tell) {
+        tell_people(order, tell, controller).await;
+        controller.memory.change(uid, |memory| memory.said.push(tell.clone()));
+    }
 }
 
 /// A Kubernetes Event on the order: best effort, what matters is in the status and in the history.

@@ -11,7 +11,7 @@ use resources::{Payment, Shipment, StockReservation};
 use super::reconcile::Children;
 
 /// A cache that does not show a child by then has missed it: making it again tells.
-const SHOWN_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const SHOWN_WITHIN: Duration = Duration::from_secs(5);
 
 /// A child as the API server answered its creation.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use resources::{HistoryEntry, OrderStatus, Payment, Shipment, StockReservation};
 
 use super::made::MadeChildren;
-use super::plan::Transition;
+use super::plan::{Tell, Transition};
 
 /// How long the events of an order that was let go may lag behind.
 const ECHO: SignedDuration = SignedDuration::from_mins(2);
@@ -35,6 +35,8 @@ pub(crate) struct Recollection {
     pub(crate) announced: i64,
     /// All that the resource tells is told again, whatever was told before.
     pub(crate) tells_again: bool,
+    /// What people were told outside a transition since the last write: a decision that waits to be written is made again.
+    pub(crate) said: Vec<Tell>,
     /// Since when the resource lacks something of it.
     pub(crate) unwritten_since: Option<Timestamp>,
     /// The `resourceVersion` that our last write replaced: an order that still shows it is stale.
@@ -92,6 +94,12 @@ impl Memory {
         self.released.lock().unwrap_or_else(PoisonError::into_inner).contains_key(uid)
     }
 
+    /// How many orders are still to be told again.
+    pub(crate) fn telling_again(&self) -> u64 {
+        let all = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        all.values().filter(|memory| memory.tells_again).fold(0, |count, _| count + 1)
+    }
+
     pub(crate) fn forget(&self, uid: &str) {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
@@ -133,10 +141,17 @@ impl Recollection {
         })
     }
 
-    /// When what is unwritten has to be written: not later than after `delay`, also when the clock was ahead and is not now.
-    pub(crate) fn write_due(&self, now: Timestamp, delay: Duration) -> Timestamp {
-        let since = self.unwritten_since.map(|since| since.min(now));
-        since.and_then(|since| since.checked_add(delay).ok()).unwrap_or(Timestamp::MIN)
+    /// The resource lacks something from now on, unless it did before. A transition restarts the wait, since only a phase that
+    /// lasts is written; so does a clock that was ahead and is not any more.
+    pub(crate) fn wait_to_write(&mut self, now: Timestamp, transition_is_new: bool) {
+        if self.unwritten_since.is_none_or(|since| transition_is_new || since > now) {
+            self.unwritten_since = Some(now);
+        }
+    }
+
+    /// When what is unwritten has to be written.
+    pub(crate) fn write_due(&self, delay: Duration) -> Timestamp {
+        self.unwritten_since.and_then(|since| since.checked_add(delay).ok()).unwrap_or(Timestamp::MIN)
     }
 }
 
@@ -145,4 +160,35 @@ fn continues(remembered: &OrderStatus, written: Option<&OrderStatus>) -> bool {
     written.and_then(|status| status.history.last()).is_none_or(|last| {
         remembered.history.iter().any(|entry| entry.sequence == last.sequence && entry.phase == last.phase)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DELAY: Duration = Duration::from_millis(50);
+
+    fn at(milliseconds: i64) -> Timestamp {
+        Timestamp::from_millisecond(milliseconds).unwrap()
+    }
+
+    #[test]
+    fn what_is_unwritten_waits_once_and_a_transition_begins_the_wait_anew() {
+        let mut memory = Recollection::default();
+        memory.wait_to_write(at(1000), true);
+        memory.wait_to_write(at(1040), false);
+        assert_eq!(memory.write_due(DELAY), at(1050));
+        memory.wait_to_write(at(1045), true);
+        assert_eq!(memory.write_due(DELAY), at(1095));
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_delays_a_write_by_no_more_than_the_wait() {
+        let mut memory = Recollection::default();
+        memory.wait_to_write(at(3_600_000), true);
+        memory.wait_to_write(at(1000), false);
+        assert_eq!(memory.write_due(DELAY), at(1050));
+        memory.wait_to_write(at(1050), false);
+        assert!(memory.write_due(DELAY) <= at(1050), "it is not put off for ever");
+    }
 }

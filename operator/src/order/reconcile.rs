@@ -17,6 +17,7 @@ use tracing::Instrument;
 
 use super::decide::{Situation, decide};
 use super::effects;
+use super::made::SHOWN_WITHIN;
 use super::memory::{Memory, Recollection};
 use super::plan::{Decision, Plan, Urgency};
 use super::quotation::Quotation;
@@ -197,7 +198,7 @@ async fn act(
     mut recollection: Recollection,
     controller: &Controller,
 ) -> Result<Action, Error> {
-    let performed = match effects::perform(order, uid, situation, &plan, controller).await {
+    let mut performed = match effects::perform(order, uid, situation, &plan, controller).await {
         Ok(performed) => performed,
         Err(error) => {
             say_what_is_in_the_way(order, uid, &error, controller).await;
@@ -210,7 +211,11 @@ async fn act(
         return Ok(Action::await_change());
     }
     let after = controller.memory.recall(uid);
-    (recollection.direct, recollection.made) = (after.direct, after.made);
+    (recollection.direct, recollection.made, recollection.said) = (after.direct, after.made, after.said);
+    // What no cache has shown by then is looked for again: it may be gone.
+    let expires =
+        (!recollection.made.is_empty()).then(|| situation.now.checked_add(SHOWN_WITHIN).ok()).flatten();
+    performed.look_again = [performed.look_again, expires].into_iter().flatten().min();
     recollection.unanswered = 0;
     recollection.conflicts = 0;
     let transition_is_new = !transitions.is_empty();
@@ -219,6 +224,7 @@ async fn act(
     let delay = match urgency {
         Urgency::Unchanged => {
             recollection.unwritten_since = None;
+            recollection.said.clear();
             controller.memory.keep(uid, recollection);
             return Ok(requeue(situation.now, [look_again, performed.look_again]));
         }
@@ -226,11 +232,8 @@ async fn act(
         Urgency::Soon => situation.policy.status_delay,
         Urgency::Now => Duration::ZERO,
     };
-    // A transition restarts the wait: only a phase that lasts is written.
-    if recollection.unwritten_since.is_none() || transition_is_new {
-        recollection.unwritten_since = Some(situation.now);
-    }
-    let due = recollection.write_due(situation.now, delay);
+    recollection.wait_to_write(situation.now, transition_is_new);
+    let due = recollection.write_due(delay);
     if due > situation.now {
         controller.memory.keep(uid, recollection);
         return Ok(requeue(situation.now, [Some(due), look_again, performed.look_again]));
@@ -246,6 +249,7 @@ async fn act(
     status.announced_sequence = order.status.as_ref().map(|written| recollection.announced(written));
     let written = write(base, &status, &controller.world).await?;
     recollection.unwritten_since = None;
+    recollection.said.clear();
     recollection.replaced = replaced(order, &written);
     controller.memory.keep(uid, recollection);
     metrics::counter!("supercargo_status_writes_total", "kind" => "Order").increment(1);

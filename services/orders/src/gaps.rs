@@ -24,12 +24,13 @@ const READER: &str = "history";
 /// None in operation: failures are retried.
 pub(crate) async fn watch(platform: Platform, orders: Store) -> anyhow::Result<()> {
     let mut known = 0;
+    let mut asked = None;
     while !platform.stop.is_cancelled() {
         match look(&platform, &orders, known).await {
             Ok(count) => known = count,
             Err(error) => tracing::warn!("failed to look for missing transitions, will retry: {error:#}"),
         }
-        if let Err(error) = look_for_a_loss(&platform, &orders).await {
+        if let Err(error) = look_for_a_loss(&platform, &orders, &mut asked).await {
             tracing::warn!("failed to have the orders told again, will retry: {error:#}");
         }
         tokio::select! {
@@ -56,10 +57,31 @@ async fn look(platform: &Platform, orders: &Store, known: i64) -> anyhow::Result
 }
 
 /// The stream of events was made anew: what nobody had read is gone, the last transitions of orders too, which leave no gap.
-async fn look_for_a_loss(platform: &Platform, orders: &Store) -> anyhow::Result<()> {
+///
+/// It is over only when the leader that was `asked` has told them all: one that dies meanwhile takes with it what it was asked.
+async fn look_for_a_loss(
+    platform: &Platform,
+    orders: &Store,
+    asked: &mut Option<String>,
+) -> anyhow::Result<()> {
     let Some(new) = new_stream(platform, orders, READER).await? else { return Ok(()) };
-    let answer = ask(&platform.nats, &TellAgain { orders: None }, PATIENCE).await?;
-    tracing::warn!(orders = answer.found, "the stream of events was made anew: all orders are told again");
+    let Some(leader) = asked.take() else {
+        let answer = ask(&platform.nats, &TellAgain { orders: None }, PATIENCE).await?;
+        tracing::warn!(
+            orders = answer.found,
+            "the stream of events was made anew: all orders are told again"
+        );
+        *asked = Some(answer.leader);
+        return Ok(());
+    };
+    let answer = ask(&platform.nats, &TellAgain { orders: Some(Vec::new()) }, PATIENCE).await?;
+    if answer.leader != leader {
+        return Ok(());
+    }
+    if answer.left > 0 {
+        *asked = Some(leader);
+        return Ok(());
+    }
     let mut transaction = orders.begin().await?;
     new.note(&mut transaction).await?;
     transaction.commit().await?;

@@ -275,7 +275,7 @@ pub(crate) async fn orders_with_gaps(
     let row = sqlx::query(
         "WITH gaps AS (SELECT order_id, gap_since FROM orders_index WHERE gap_since < $1)
          SELECT (SELECT count(*) FROM gaps) AS count,
-                ARRAY(SELECT order_id FROM gaps ORDER BY gap_since LIMIT 10) AS some",
+                ARRAY(SELECT order_id FROM gaps ORDER BY random() LIMIT 10) AS some",
     )
     .bind(to_database(before))
     .fetch_one(pool)

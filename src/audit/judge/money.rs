@@ -81,7 +81,8 @@ fn owed(facts: &OrderFacts, now: Timestamp) -> Option<Finding> {
         Some(Finding::new(rule, message).instead(text(facts, kept), text(facts, owed)))
     };
     let by_hand = facts.by_hand();
-    if is_settling(facts, now) || by_hand.money {
+    // What was kept when a person settled it; what came on top of it is judged.
+    if is_settling(facts, now) || by_hand.money.is_some_and(|settled| kept <= settled) {
         return None;
     }
     let phase = facts.phase().map_or_else(|| "unknown".to_owned(), |phase| phase.to_string());
@@ -119,7 +120,7 @@ fn promised(facts: &OrderFacts, now: Timestamp) -> Option<Finding> {
     let provider = facts.provider.filter(|provider| provider.authorized > 0)?;
     // Without a row of ours it is a stranger's, found above.
     facts.money.as_ref()?;
-    if facts.end() != Some(End::WithoutGoods) || is_settling(facts, now) || facts.by_hand().money {
+    if facts.end() != Some(End::WithoutGoods) || is_settling(facts, now) || facts.by_hand().money.is_some() {
         return None;
     }
     let held = text(facts, provider.authorized);

@@ -5,12 +5,12 @@
 
 use std::panic::AssertUnwindSafe;
 
-use async_nats::jetstream;
+use async_nats::jetstream::{self, AckKind};
 use events::Attributes;
 use futures::FutureExt;
 use futures::future::join_all;
 
-use super::{HandleError, Handler, Message, Worker};
+use super::{Failure, HandleError, Handler, Message, Worker};
 use crate::effect;
 use crate::effect::effect_on_many;
 
@@ -47,6 +47,19 @@ impl<H: Handler> Worker<H> {
             Ok(()) => {
                 join_all(together.iter().map(|one| self.acknowledge(one))).await;
             }
+            Err(error) if error.is_outage() => {
+                // None of them is to blame, and by itself each would only wait for the same.
+                for one in &together {
+                    let id = &one.attributes.id;
+                    let deliveries = one.incoming.info().map_or(1, |info| info.delivered);
+                    let failure = Failure { error: &error, id, tries: 0, deliveries };
+                    self.count("failed");
+                    let order = &one.attributes.subject;
+                    if let Err(error) = self.refuse(&one.incoming, &one.message, order, failure).await {
+                        tracing::warn!("failed to refuse; the message will be delivered again: {error}");
+                    }
+                }
+            }
             Err(error) => {
                 if together.len() > 1 {
                     tracing::debug!("failed to handle messages together, each by itself: {error}");
@@ -54,7 +67,12 @@ impl<H: Handler> Worker<H> {
                 alone.extend(together.into_iter().map(|one| one.incoming));
             }
         }
+        let many = alone.len() > 1;
         for incoming in alone {
+            // Those before it may have taken long.
+            if many && let Err(error) = incoming.ack_with(AckKind::Progress).await {
+                tracing::debug!("failed to ask for more time: {error}");
+            }
             self.process(incoming).await;
         }
     }

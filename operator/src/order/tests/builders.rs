@@ -302,6 +302,14 @@ impl Case {
         self
     }
 
+    /// The payment says that so much was taken, in minor units.
+    pub(super) fn captured(mut self, minor_units: i64) -> Self {
+        if let Some(status) = self.payment.as_mut().and_then(|payment| payment.status.as_mut()) {
+            status.captured = Some(euro(minor_units));
+        }
+        self
+    }
+
     pub(super) fn payment_wanted(mut self, desired: PaymentDesired) -> Self {
         self.payment.as_mut().unwrap().spec.desired = desired;
         self

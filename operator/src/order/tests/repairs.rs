@@ -113,6 +113,17 @@ fn money_that_failed_to_go_back_after_the_end_is_retried_and_skipped_where_the_o
 }
 
 #[test]
+fn money_that_comes_on_top_of_what_was_settled_by_hand_needs_a_person_again() {
+    let failed = order_in(Failed).payment(PaymentPhase::Failed).captured(2000);
+    let skipped = failed.drive().case.asked(Skip, "by bank transfer").drive();
+    let settled = skipped.status().money_repair.clone().unwrap().settled;
+    assert_eq!((settled, skipped.reason()), (Some(super::builders::euro(2000)), "ShippingFailed"));
+    let more = skipped.case.captured(4000).at(25 * 3600).drive();
+    assert_eq!(more.reason(), "RefundFailed");
+    assert!(!more.archives(), "the resource stays for a person to see");
+}
+
+#[test]
 fn goods_that_left_unpaid_are_paid_by_a_new_attempt_once_the_old_one_is_void() {
     let asked = dispatched_unpaid().asked(Retry, "the customer has topped up").drive();
     assert!(is_taken(&asked));

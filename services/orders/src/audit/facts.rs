@@ -43,8 +43,8 @@ pub struct HistoryFacts {
 pub struct ByHand {
     /// The parcel was settled by hand.
     pub parcel: bool,
-    /// The money was settled by hand.
-    pub money: bool,
+    /// The money was settled by hand: so much was kept then, in minor units.
+    pub money: Option<i64>,
     /// All that was kept is given back as goodwill.
     pub goodwill: bool,
 }
@@ -55,7 +55,10 @@ impl ByHand {
     pub fn of(settled: &[Settled], money: Option<&MoneyRepair>) -> Self {
         Self {
             parcel: settled.contains(&Settled::Parcel),
-            money: settled.contains(&Settled::Money),
+            money: settled.contains(&Settled::Money).then(|| {
+                let kept = money.and_then(|money| money.settled);
+                kept.map_or(0, |kept| kept.minor_units())
+            }),
             goodwill: money.is_some_and(|money| money.refund),
         }
     }
@@ -88,7 +91,7 @@ pub async fn facts_of(pool: &PgPool, order_ids: &[String]) -> anyhow::Result<Vec
              (SELECT data->'total' FROM history AS newest
               WHERE newest.order_id = orders_index.order_id AND newest.sequence IS NOT NULL
               ORDER BY newest.sequence DESC LIMIT 1) AS total,
-             snapshot#>'{order,status,settledByHand}' AS settled, snapshot#>'{order,status,moneyRepair}' AS money_repair
+             settled, money_repair
          FROM orders_index, LATERAL (
              SELECT array_agg(history.sequence ORDER BY history.sequence) AS sequences,
                  array_agg(history.phase ORDER BY history.sequence) AS phases

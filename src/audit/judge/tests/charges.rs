@@ -116,13 +116,17 @@ fn what_people_have_given_back_or_settled_is_no_finding() {
     let mut unpaid = completed();
     unpaid.money = Some(money(PaymentPhase::Declined, 0, 0));
     unpaid.provider = provider(0, 0);
-    unpaid.live.as_mut().unwrap().by_hand.money = true;
+    unpaid.live.as_mut().unwrap().by_hand.money = Some(0);
     assert_eq!(rules(&unpaid), []);
     let mut kept = failed();
     kept.money = Some(money(PaymentPhase::Captured, PRICE, 0));
     kept.provider = provider(PRICE, 0);
-    kept.live.as_mut().unwrap().by_hand.money = true;
+    kept.live.as_mut().unwrap().by_hand.money = Some(PRICE);
     assert_eq!(rules(&kept), []);
+    // What came on top of it later was settled by nobody.
+    kept.live.as_mut().unwrap().by_hand.money = Some(PRICE - 1);
+    assert_eq!(only(&kept).rule, Rule::MoneyKept);
+    kept.live.as_mut().unwrap().by_hand.money = Some(PRICE);
     // Two that keep money are never what somebody meant.
     kept.money.as_mut().unwrap().captures = 2;
     assert_eq!(only(&kept).rule, Rule::DoubleCapture);
