@@ -25,7 +25,10 @@ const GENERATE: [&str; 12] = [
      FROM generate_series(1, $N) AS n",
     "INSERT INTO orders.orders_index (order_id, namespace, name, phase, sequence, complete_to, processed, processed_phase,
          processed_at, first_seen, archived_at, archived_sequence, snapshot)
-     SELECT id, 'generated', 'web-' || n, 'Completed', 5, 5, true, 'Completed', now(), now(), now(), 5, '{}' FROM public.generated",
+     SELECT id, 'generated', 'web-' || n, 'Completed', 5, 5, true, 'Completed', now(), now(), now(), 5,
+         jsonb_build_object('order', jsonb_build_object('status', jsonb_build_object('phase', 'Completed')), 'children',
+             (SELECT jsonb_agg(md5(n || ':' || part)) FROM generate_series(1, 100) AS part))
+     FROM public.generated",
     "INSERT INTO orders.history (ce_id, event, source, subject, order_id, namespace, name, sequence, phase, at, data)
      SELECT id || '/' || sequence, 'order.' || lower(phase), '/supercargo/operator', id, id, 'generated', 'web-' || n, sequence, phase,
          now(), jsonb_build_object('orderId', id, 'sequence', sequence, 'phase', phase,

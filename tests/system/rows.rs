@@ -251,7 +251,12 @@ async fn a_refund_that_is_refused_and_made_by_hand_frees_the_order_that_was_stuc
 
 /// Has the provider refuse the shop's next refunds of an intent, and those alone: it answers the same to the same key,
 /// and before the money was taken it refuses. A method whose refunds it refuses cannot be refunded by hand either.
-async fn refuse_refunds(shop: &TestShop, placed: &Placed, intent: &str, times: u32) -> anyhow::Result<()> {
+pub async fn refuse_refunds(
+    shop: &TestShop,
+    placed: &Placed,
+    intent: &str,
+    times: u32,
+) -> anyhow::Result<()> {
     let addresses = &shop.stack.addresses;
     for refusals in 0..times {
         let key = match refusals {

@@ -91,7 +91,13 @@ async fn main() -> anyhow::Result<()> {
     operator.stop().await?;
     let limits = limits::measure(&stack.kubernetes, &load.shopper.orders, &status).await?;
     print_rows("The API server alone", &report::limit_rows(&limits));
+    let began = std::time::Instant::now();
     let operator = Running::operator(&stack, &logs, &kubeconfig).await?;
+    load.closed(1, 1).await.context("the new operator drives no order")?;
+    println!(
+        "\n{}",
+        row("a new operator, until the next order is completed", began.elapsed().as_secs_f64(), "s")
+    );
     let audit = audit().await?;
 
     let orders = arguments.orders;
@@ -149,7 +155,8 @@ async fn throughput(
     println!("{}", row("archived and deleted, all of them, within", took.as_secs_f64(), "s"));
     memory = memory.max(meters.memory()?);
     let used = meters.after().await?.since(&before);
-    let mut rows = report::write_rows(&used.writes, arguments.orders);
+    let mut rows = report::request_rows(&used.writes, arguments.orders);
+    rows.extend(report::request_rows(&used.reads, arguments.orders));
     rows.push(row("API writes", each(used.writes.values().sum(), arguments.orders), "an order"));
     let transactions = u64::try_from(used.transactions).unwrap_or(0);
     rows.push(row("SQL transactions", each(transactions, arguments.orders), "an order"));

@@ -12,6 +12,8 @@ use testkit::Stack;
 
 /// Verbs that write.
 const WRITES: [&str; 6] = ["POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"];
+/// Verbs that read; watches are few and long.
+const READS: [&str; 2] = ["GET", "LIST"];
 /// Groups of what belongs to an order: our kinds, and the Events told of them. Leases and housekeeping go by time.
 const OURS: [&str; 2] = ["supercargo.dev", "events.k8s.io"];
 /// Postgres shows a session's statistics when it has rested for this long.
@@ -30,6 +32,8 @@ pub struct Meters {
 pub struct Reading {
     /// API writes by "VERB resource/subresource".
     pub writes: BTreeMap<String, u64>,
+    /// The same of reads.
+    pub reads: BTreeMap<String, u64>,
     /// Transactions that Postgres committed or rolled back.
     pub transactions: i64,
     /// Messages that NATS received.
@@ -71,10 +75,10 @@ impl Meters {
     pub async fn after(&self) -> anyhow::Result<Reading> {
         let (ours, others) = self.processor_times()?;
         let messages = self.messages().await?;
-        let writes = self.writes().await?;
+        let (writes, reads) = self.requests().await?;
         tokio::time::sleep(STATISTICS_SETTLE).await;
         let transactions = self.transactions().await?;
-        Ok(Reading { writes, transactions, messages, ours, others })
+        Ok(Reading { writes, reads, transactions, messages, ours, others })
     }
 
     /// Ours together, and those of the cluster.
@@ -101,7 +105,8 @@ impl Meters {
         Ok(told.in_msgs)
     }
 
-    async fn writes(&self) -> anyhow::Result<BTreeMap<String, u64>> {
+    /// Writes and reads.
+    async fn requests(&self) -> anyhow::Result<(BTreeMap<String, u64>, BTreeMap<String, u64>)> {
         let request = http::Request::get("/metrics").body(Vec::new()).context("failed to make a request")?;
         let text = self
             .stack
@@ -109,7 +114,7 @@ impl Meters {
             .request_text(request)
             .await
             .context("failed to read the API server's metrics")?;
-        Ok(writes_in(&text))
+        Ok((requests_in(&text, &WRITES), requests_in(&text, &READS)))
     }
 
     async fn transactions(&self) -> anyhow::Result<i64> {
@@ -189,9 +194,9 @@ fn ticks_in(stat: &str) -> Option<u64> {
     fields.split_whitespace().skip(11).take(4).map(|field| field.parse::<u64>().ok()).sum()
 }
 
-/// The writes to what belongs to orders, in Prometheus' text format.
-fn writes_in(metrics: &str) -> BTreeMap<String, u64> {
-    let mut writes = BTreeMap::new();
+/// The requests with one of these verbs for what belongs to orders, in Prometheus' text format.
+fn requests_in(metrics: &str, verbs: &[&str]) -> BTreeMap<String, u64> {
+    let mut requests = BTreeMap::new();
     for line in metrics.lines().filter_map(|line| line.strip_prefix("apiserver_request_total{")) {
         let Some((labels, value)) = line.split_once("} ") else { continue };
         let label = |name: &str| {
@@ -202,7 +207,7 @@ fn writes_in(metrics: &str) -> BTreeMap<String, u64> {
                 .unwrap_or_default()
         };
         let events = label("group").is_empty() && label("resource") == "events";
-        if !WRITES.contains(&label("verb")) || !(OURS.contains(&label("group")) || events) {
+        if !verbs.contains(&label("verb")) || !(OURS.contains(&label("group")) || events) {
             continue;
         }
         let subresource = Some(label("subresource")).filter(|one| !one.is_empty());
@@ -217,28 +222,30 @@ fn writes_in(metrics: &str) -> BTreeMap<String, u64> {
             reason = "a counter of whole requests"
         )]
         let count = count as u64;
-        *writes.entry(key).or_default() += count;
+        *requests.entry(key).or_default() += count;
     }
-    writes
+    requests
+}
+
+fn counted_since(now: &BTreeMap<String, u64>, before: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    now.iter()
+        .map(|(key, count)| (key.clone(), count - before.get(key).copied().unwrap_or(0)))
+        .filter(|(_, count)| *count > 0)
+        .collect()
 }
 
 impl Reading {
     /// What was used since `before`.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
-        let writes = self
-            .writes
-            .iter()
-            .map(|(key, count)| (key.clone(), count - before.writes.get(key).copied().unwrap_or(0)))
-            .filter(|(_, count)| *count > 0)
-            .collect();
         let others = self
             .others
             .iter()
             .map(|(name, time)| (*name, time - before.others.get(name).copied().unwrap_or(0)))
             .collect();
         Self {
-            writes,
+            writes: counted_since(&self.writes, &before.writes),
+            reads: counted_since(&self.reads, &before.reads),
             transactions: self.transactions - before.transactions,
             messages: self.messages - before.messages,
             ours: self.ours - before.ours,
@@ -261,7 +268,7 @@ apiserver_request_total{code="200",component="apiserver",dry_run="",group="super
 apiserver_request_total{code="200",component="apiserver",dry_run="",group="coordination.k8s.io",resource="leases",scope="resource",subresource="",verb="PUT",version="v1"} 7
 apiserver_request_total{code="201",component="apiserver",dry_run="",group="",resource="events",scope="resource",subresource="",verb="POST",version="v1"} 4
 "#;
-        let writes = writes_in(metrics);
+        let writes = requests_in(metrics, &WRITES);
         let shown: Vec<(&str, u64)> = writes.iter().map(|(key, count)| (key.as_str(), *count)).collect();
         let expected = [
             ("POST events", 4),
@@ -270,6 +277,7 @@ apiserver_request_total{code="201",component="apiserver",dry_run="",group="",res
             ("PUT orders/status (409)", 1),
         ];
         assert_eq!(shown, expected);
+        assert_eq!(requests_in(metrics, &READS), BTreeMap::from([("LIST orders".to_owned(), 9)]));
     }
 
     #[test]

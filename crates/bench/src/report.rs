@@ -55,9 +55,9 @@ pub fn row(what: &str, value: f64, unit: &str) -> String {
     format!("  {what:<44} {value:>10.2} {unit}")
 }
 
-/// The writes of one order, each kind on a line.
+/// The requests for one order, each kind on a line.
 #[must_use]
-pub fn write_rows(writes: &BTreeMap<String, u64>, orders: usize) -> Vec<String> {
+pub fn request_rows(writes: &BTreeMap<String, u64>, orders: usize) -> Vec<String> {
     writes.iter().map(|(what, count)| row(what, each(*count, orders), "an order")).collect()
 }
 
