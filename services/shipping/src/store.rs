@@ -22,6 +22,15 @@ pub(crate) async fn load_in_tx(
     transaction: &mut Transaction,
     order_id: &str,
 ) -> Result<Option<Parcel>, HandleError> {
+    // Locked by a statement of its own: one that waits for the lock sees the row as it is then, and what it joins as it was
+    // before, so that a label that was just written would be missing.
+    let locked = sqlx::query("SELECT 1 FROM shipments WHERE order_id = $1 FOR UPDATE")
+        .bind(order_id)
+        .fetch_optional(&mut **transaction)
+        .await?;
+    if locked.is_none() {
+        return Ok(None);
+    }
     let row = sqlx::query(
         "SELECT s.*, b.asked, b.open_since, b.lost_until, b.carrier_shipment_id, b.tracking_number, b.tracking_url,
              b.estimated_delivery, b.voided,
@@ -29,7 +38,7 @@ pub(crate) async fn load_in_tx(
                               ORDER BY t.id)
               FROM tracking t WHERE t.order_id = s.order_id AND t.attempt = s.attempt) AS details
          FROM shipments s LEFT JOIN bookings b ON b.order_id = s.order_id AND b.attempt = s.attempt
-         WHERE s.order_id = $1 FOR UPDATE OF s",
+         WHERE s.order_id = $1",
     )
     .bind(order_id)
     .fetch_optional(&mut **transaction)

@@ -266,6 +266,34 @@ async fn another_attempt_books_again_after_the_first_is_void() {
 }
 
 #[tokio::test]
+async fn a_wish_that_waits_while_the_label_is_being_stored_finds_the_label() {
+    let shop = Shop::open().await;
+    handle(&shop.store, &deliver(1, 1)).await;
+    let asked = "INSERT INTO bookings (order_id, attempt, reference, asked, voided) VALUES ('order-1', 1, 'order-1', true, false)";
+    sqlx::query(asked).execute(shop.store.pool()).await.unwrap();
+    // The answer of the carrier, as the engine stores it.
+    let mut storing = shop.store.begin().await.unwrap();
+    let booked = "UPDATE shipments SET phase = 'Booked', revision = 1 WHERE order_id = 'order-1'";
+    sqlx::query(booked).execute(&mut *storing).await.unwrap();
+    let labelled = "UPDATE bookings SET carrier_shipment_id = 'shp_1', tracking_number = 'SC1'";
+    sqlx::query(labelled).execute(&mut *storing).await.unwrap();
+    let store = shop.store.clone();
+    let wishing = tokio::spawn(async move { handle(&store, &cancel(1, 2)).await });
+    let own: String =
+        sqlx::query_scalar("SELECT pg_current_xact_id()::xid::text").fetch_one(&mut *storing).await.unwrap();
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid::text = $1";
+    while sqlx::query_scalar::<_, i64>(waiting).bind(&own).fetch_one(shop.store.pool()).await.unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+    storing.commit().await.unwrap();
+    wishing.await.unwrap();
+    shop.script.cancellations.lock().unwrap().push_back(Ok(Cancellation::Voided));
+    assert_eq!(shop.work().await.unwrap(), Next::Done);
+    assert_eq!(shop.script.asked(), ["cancel shp_1"]);
+    assert_eq!(phase(&shop.store, "order-1").await.as_deref(), Some("Cancelled"));
+}
+
+#[tokio::test]
 async fn a_wish_without_a_resource_is_answered_at_once_and_reported_to_nobody() {
     let shop = Shop::open().await;
     let mut direct = cancel(0, 0);
