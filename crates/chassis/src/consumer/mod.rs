@@ -275,7 +275,10 @@ impl<H: Handler> Worker<H> {
             }
             let worker = self.clone();
             tokio::spawn(async move {
-                worker.process_all(all).await;
+                match <[_; 1]>::try_from(all) {
+                    Ok([message]) => worker.process(message).await,
+                    Err(all) => worker.process_all(all).await,
+                }
                 drop(slot);
             });
         }
