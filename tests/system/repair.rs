@@ -6,8 +6,8 @@ use serde_json::json;
 use testkit::{Level, Placed, Program, TestShop, eventually, names, order, policy};
 
 use crate::Tested;
-use crate::rows::refuse_refunds;
-use crate::stages::{Stage, event_is_told, hold_at, intent_of, payment_is};
+use crate::rows::stuck_unrefunded;
+use crate::stages::{event_is_told, payment_is};
 
 /// No refund is asked for again unless a person wants it.
 const NEVER: &str = "1h";
@@ -44,14 +44,7 @@ async fn a_refund_that_was_refused_is_asked_for_again_once_a_person_wants_it() -
     let shop =
         TestShop::open_with(policy().with("retry", json!({"initial": NEVER, "maximum": NEVER}))).await?;
     let sku = shop.article("12.50", 5).await?;
-    let placed = hold_at(&shop, &sku, Stage::ActionRequired).await?;
-    let intent = intent_of(&shop, &placed).await?;
-    refuse_refunds(&shop, &placed, &intent, 1).await?;
-    shop.change(&placed, json!({"spec": {"suspend": true}})).await?;
-    shop.stack.authenticate(&intent, "complete").await?;
-    shop.reaches(&placed, OrderPhase::Paid).await?;
-    shop.cancel(&placed).await?;
-    shop.rests(&placed, OrderPhase::Stuck, "RefundFailed").await?;
+    let (placed, _) = stuck_unrefunded(&shop, &sku, 1).await?;
     shop.money_becomes(&placed, 2500, 0).await?;
     repair(&shop, &placed, "retry", &["--reason", "the bank has mended it"]).answer().await?;
     let cancelled = shop.rests(&placed, OrderPhase::Cancelled, "CancelRequested").await?;

@@ -219,14 +219,7 @@ async fn a_refund_that_is_refused_and_made_by_hand_frees_the_order_that_was_stuc
     let retry = json!({"initial": "1s", "maximum": "2s"});
     let shop = TestShop::open_with(policy().with("retry", retry)).await?;
     let sku = shop.article("12.50", 5).await?;
-    let asked = hold_at(&shop, &sku, Stage::ActionRequired).await?;
-    let intent = intent_of(&shop, &asked).await?;
-    refuse_refunds(&shop, &asked, &intent, 8).await?;
-    shop.change(&asked, json!({"spec": {"suspend": true}})).await?;
-    shop.stack.authenticate(&intent, "complete").await?;
-    shop.reaches(&asked, OrderPhase::Paid).await?;
-    shop.cancel(&asked).await?;
-    shop.rests(&asked, OrderPhase::Stuck, "RefundFailed").await?;
+    let (asked, intent) = stuck_unrefunded(&shop, &sku, 8).await?;
     payment_is(&shop, &asked, PaymentPhase::Failed).await?;
     shop.stock_becomes(&sku, Level::of(5, 0)).await?;
     shop.money_becomes(&asked, 2500, 0).await?;
@@ -249,14 +242,22 @@ async fn a_refund_that_is_refused_and_made_by_hand_frees_the_order_that_was_stuc
     shop.close().await
 }
 
+/// An order that was paid and cancelled, and whose refund the provider refuses so often; with its intent.
+pub async fn stuck_unrefunded(shop: &TestShop, sku: &str, times: u32) -> anyhow::Result<(Placed, String)> {
+    let placed = hold_at(shop, sku, Stage::ActionRequired).await?;
+    let intent = intent_of(shop, &placed).await?;
+    refuse_refunds(shop, &placed, &intent, times).await?;
+    shop.change(&placed, json!({"spec": {"suspend": true}})).await?;
+    shop.stack.authenticate(&intent, "complete").await?;
+    shop.reaches(&placed, OrderPhase::Paid).await?;
+    shop.cancel(&placed).await?;
+    shop.rests(&placed, OrderPhase::Stuck, "RefundFailed").await?;
+    Ok((placed, intent))
+}
+
 /// Has the provider refuse the shop's next refunds of an intent, and those alone: it answers the same to the same key,
 /// and before the money was taken it refuses. A method whose refunds it refuses cannot be refunded by hand either.
-pub async fn refuse_refunds(
-    shop: &TestShop,
-    placed: &Placed,
-    intent: &str,
-    times: u32,
-) -> anyhow::Result<()> {
+async fn refuse_refunds(shop: &TestShop, placed: &Placed, intent: &str, times: u32) -> anyhow::Result<()> {
     let addresses = &shop.stack.addresses;
     for refusals in 0..times {
         let key = match refusals {
