@@ -12,6 +12,7 @@ mod meters;
 mod programs;
 mod report;
 mod shopper;
+mod yardstick;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,6 +92,8 @@ async fn main() -> anyhow::Result<()> {
     operator.stop().await?;
     let limits = limits::measure(&stack.kubernetes, &load.shopper.orders, &status).await?;
     print_rows("The API server alone", &report::limit_rows(&limits));
+    let plain = yardstick::measure(&stack.kubernetes, &shop.namespace).await?;
+    println!("{}", row("status PUTs of a plain kilobyte", plain, "a second"));
     let began = std::time::Instant::now();
     let operator = Running::operator(&stack, &logs, &kubeconfig).await?;
     load.closed(1, 1).await.context("the new operator drives no order")?;

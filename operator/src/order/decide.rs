@@ -23,7 +23,7 @@ use super::plan::{Decision, Effect, Move, Plan, Rest, Step, Transition, Urgency}
 use super::quotation::Quotation;
 use super::repair::{Judged, judge_next};
 use super::reserved::reserved;
-use super::shipped::shipped;
+use super::shipped::{arrived, shipped};
 use super::stuck::stuck;
 use super::{report, words};
 use crate::announce;
@@ -210,7 +210,9 @@ fn urgency(draft: &Draft<'_>, transitions: &[Transition]) -> Urgency {
 /// True in the phases that a successor may overtake before they are written.
 fn may_be_overtaken(draft: &Draft<'_>) -> bool {
     let routine = match draft.status.phase {
-        Some(OrderPhase::Placed | OrderPhase::Paid | OrderPhase::Shipped) => true,
+        Some(OrderPhase::Placed | OrderPhase::Paid) => true,
+        // Once the goods are there the order waits for the stock ledger alone, which waits for this write to be told.
+        Some(OrderPhase::Shipped) => arrived(draft).is_none(),
         // A further attempt waits for it to be written.
         Some(OrderPhase::Reserved) => draft.pays_first(),
         Some(

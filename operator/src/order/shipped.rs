@@ -20,31 +20,12 @@ pub(crate) fn shipped(draft: &mut Draft<'_>) -> Step {
         // The child is gone; the carrier's word is still to be had.
         return travelling(draft, [draft.book(1)]).step();
     };
-    let dispatched_is_enough = draft.situation.policy.complete_on == CompleteOn::Dispatch;
-    let completes = match shipment.latest {
-        Some(phase @ (ShipmentPhase::Lost | ShipmentPhase::Returned)) if !dispatched_is_enough => {
-            return lost(phase);
-        }
-        Some(ShipmentPhase::Delivered) => Some("The customer has the goods. Thank you."),
-        Some(
-            ShipmentPhase::InTransit
-            | ShipmentPhase::OutForDelivery
-            | ShipmentPhase::Exception
-            | ShipmentPhase::Lost
-            | ShipmentPhase::Returned,
-        ) => dispatched_is_enough.then_some("The carrier has the goods, which completes the order."),
-        Some(
-            ShipmentPhase::Pending
-            | ShipmentPhase::Booked
-            | ShipmentPhase::Rejected
-            | ShipmentPhase::Cancelled,
-        )
-        | None => None,
-    };
-    let completes = completes.or_else(|| {
-        draft.is_settled(Settled::Parcel).then_some("The goods have arrived, as a person has made certain.")
-    });
-    if let Some(message) = completes {
+    if let Some(phase @ (ShipmentPhase::Lost | ShipmentPhase::Returned)) = shipment.latest
+        && !dispatched_is_enough(draft)
+    {
+        return lost(phase);
+    }
+    if let Some(message) = arrived(draft) {
         return completed(draft, message);
     }
     let asked_again = is_direct(draft.situation.shipment).then(|| draft.book(shipment.spec.attempt));
@@ -57,6 +38,34 @@ pub(crate) fn shipped(draft: &mut Draft<'_>) -> Step {
         return rest.meanwhile(CANCEL_REFUSED_REASON, CANCEL_REFUSED).step();
     }
     rest.meanwhile("InTransit", "The carrier has the goods.").step()
+}
+
+fn dispatched_is_enough(draft: &Draft<'_>) -> bool {
+    draft.situation.policy.complete_on == CompleteOn::Dispatch
+}
+
+/// Why nothing more is to be waited for from the carrier, in words; `None` while there is.
+pub(crate) fn arrived(draft: &Draft<'_>) -> Option<&'static str> {
+    let by_the_carrier = match draft.shipment().and_then(|shipment| shipment.latest) {
+        Some(ShipmentPhase::Delivered) => Some("The customer has the goods. Thank you."),
+        Some(
+            ShipmentPhase::InTransit
+            | ShipmentPhase::OutForDelivery
+            | ShipmentPhase::Exception
+            | ShipmentPhase::Lost
+            | ShipmentPhase::Returned,
+        ) => dispatched_is_enough(draft).then_some("The carrier has the goods, which completes the order."),
+        Some(
+            ShipmentPhase::Pending
+            | ShipmentPhase::Booked
+            | ShipmentPhase::Rejected
+            | ShipmentPhase::Cancelled,
+        )
+        | None => None,
+    };
+    by_the_carrier.or_else(|| {
+        draft.is_settled(Settled::Parcel).then_some("The goods have arrived, as a person has made certain.")
+    })
 }
 
 /// On the way: the ledger is brought up to it, and a wish to stop is answered.

@@ -49,6 +49,14 @@ fn what_people_wait_for_is_written_at_once() {
 }
 
 #[test]
+fn what_commits_the_stock_of_goods_that_have_arrived_waits_for_nothing() {
+    let paid = order_in(Paid).reservation(ReservationPhase::Held);
+    assert_eq!(urgency(paid.clone().shipment(ShipmentPhase::InTransit)), Urgency::Soon);
+    assert_eq!(urgency(paid.clone().shipment(ShipmentPhase::Delivered)), Urgency::Now);
+    assert_eq!(urgency(paid.shop("completeOn: Dispatch").shipment(ShipmentPhase::InTransit)), Urgency::Now);
+}
+
+#[test]
 fn an_edit_is_acknowledged_at_once() {
     let case = order_in(Paid).shipment(ShipmentPhase::Pending).drive().case.edited(|_| {});
     assert_eq!(urgency(case.clone()), Urgency::Now);
