@@ -44,6 +44,7 @@ impl Server {
             .route("/ready", get(move || ready(health.clone())))
             .route("/metrics", get(move || render(metrics.clone())))
             .fallback(move |request| pass(of_roles.clone(), request));
+        let router = router.into_make_service_with_connect_info::<SocketAddr>();
         let serving = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
         let serving = tokio::spawn(async move { serving.await.context("failed to serve HTTP") });
         Ok(Self { routes, started, serving })

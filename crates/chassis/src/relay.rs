@@ -374,6 +374,7 @@ async fn sweep_old(store: &Store) {
         "DELETE FROM outbox WHERE published_at < now() - interval '7 days'",
         "DELETE FROM inbox WHERE handled_at < now() - interval '14 days'",
         "DELETE FROM inbox_failures WHERE failed_at < now() - interval '14 days'",
+        "DELETE FROM idempotency WHERE created_at < now() - interval '24 hours'",
     ] {
         if let Err(error) = sqlx::query(statement).execute(store.pool()).await {
             tracing::warn!(service = store.service(), "failed to sweep old rows, will retry: {error}");

@@ -13,10 +13,14 @@ use crate::{Platform, Server};
 /// How long the roles may take to finish what they hold once they are told to stop.
 const GRACE: Duration = Duration::from_secs(25);
 
+/// What stands in front of the routes of all roles of the process.
+type Front = Box<dyn FnOnce(Router) -> Router + Send>;
+
 /// A started service or operator: what it serves and what it keeps doing.
 pub struct Role {
     name: &'static str,
     router: Router,
+    front: Option<Front>,
     tasks: Vec<(&'static str, BoxFuture<'static, anyhow::Result<()>>)>,
 }
 
@@ -24,13 +28,20 @@ impl Role {
     /// A role that does nothing yet.
     #[must_use]
     pub fn new(name: &'static str) -> Self {
-        Self { name, router: Router::new(), tasks: Vec::new() }
+        Self { name, router: Router::new(), front: None, tasks: Vec::new() }
     }
 
     /// Serves `router` besides `/health`, `/ready` and `/metrics`.
     #[must_use]
     pub fn serving(mut self, router: Router) -> Self {
         self.router = self.router.merge(router);
+        self
+    }
+
+    /// Stands in front of the routes of all roles of the process: a gateway. One role may.
+    #[must_use]
+    pub fn in_front(mut self, front: impl FnOnce(Router) -> Router + Send + 'static) -> Self {
+        self.front = Some(Box::new(front));
         self
     }
 
@@ -54,13 +65,19 @@ pub async fn run(platform: Platform, server: Server, roles: Vec<Role>) -> anyhow
     let mut router = Router::new();
     let mut tasks = JoinSet::new();
     let names: Vec<&str> = roles.iter().map(|role| role.name).collect();
+    let mut front: Option<Front> = None;
     for role in roles {
         router = router.merge(role.router);
+        front = front.or(role.front);
         for (name, task) in role.tasks {
             let label = format!("{} {name}", role.name);
             tasks.spawn(async move { (label, task.await) });
         }
     }
+    let router = match front {
+        Some(front) => front(router),
+        None => router,
+    };
     let stop = platform.stop.clone();
     tasks.spawn(async move { ("http".to_owned(), server.with(router).await) });
     tracing::info!(address = %platform.settings.http_addr, roles = names.join(" "), "started");

@@ -57,3 +57,18 @@ CREATE TABLE IF NOT EXISTS known_streams (
     reader  text PRIMARY KEY,
     made_at text NOT NULL
 );
+
+-- Requests with an Idempotency-Key, and what was answered; kept for a day.
+CREATE TABLE IF NOT EXISTS idempotency (
+    caller     text        NOT NULL,
+    key        text        NOT NULL,
+    -- The hash of what was asked for.
+    request    bytea       NOT NULL,
+    status     integer,
+    body       jsonb,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (caller, key)
+);
+DO $$ BEGIN IF to_regclass('idempotency_by_age') IS NULL THEN
+    CREATE INDEX IF NOT EXISTS idempotency_by_age ON idempotency (created_at);
+END IF; END $$;

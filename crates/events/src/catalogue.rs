@@ -15,6 +15,10 @@ pub enum Entity {
     Shipment,
     /// The price of an article; data [`crate::PriceChanged`].
     Price,
+    /// A user; data [`crate::UserChanged`].
+    User,
+    /// A cart; data [`crate::CartCheckedOut`].
+    Cart,
 }
 
 macro_rules! event_types {
@@ -141,6 +145,16 @@ event_types! {
     ShipmentCancelled = Shipment "shipment.cancelled",
     /// An article costs another price.
     PriceChanged = Price "price.changed",
+    /// A user has signed up.
+    UserRegistered = User "user.registered",
+    /// A user may order no more.
+    UserDisabled = User "user.disabled",
+    /// A user may order again.
+    UserEnabled = User "user.enabled",
+    /// A session of a user is over.
+    UserLoggedOut = User "user.logged_out",
+    /// A cart has become an order.
+    CartCheckedOut = Cart "cart.checked_out",
 }
 
 impl EventType {

@@ -243,3 +243,25 @@ pub struct PriceChanged {
     /// The number of the change, from 1 for each article.
     pub revision: i64,
 }
+
+/// Something about a user.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct UserChanged {
+    /// The user's id.
+    pub user_id: String,
+    /// The number of the change, from 1 for each user.
+    pub revision: i64,
+}
+
+/// A cart has become an order.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct CartCheckedOut {
+    /// The cart's id.
+    pub cart_id: String,
+    /// Whose it was.
+    pub user_id: String,
+    /// The order that it became.
+    pub order_id: String,
+}

@@ -19,8 +19,8 @@ mod trace;
 pub use catalogue::{Entity, EventType};
 pub use command::{Command, CommandTarget, Verb};
 pub use data::{
-    Contact, OrderTransition, PaymentChanged, PaymentDetails, PriceChanged, ShipmentChanged, StockChanged,
-    StockLevel, StockLine,
+    CartCheckedOut, Contact, OrderTransition, PaymentChanged, PaymentDetails, PriceChanged, ShipmentChanged,
+    StockChanged, StockLevel, StockLine, UserChanged,
 };
 pub use envelope::{Attributes, Event, EventError, SOURCE_PREFIX};
 pub use schema::schemas;

@@ -47,5 +47,7 @@ fn data(event_type: EventType) -> Schema {
         (_, Entity::Payment) => schema_for!(crate::PaymentChanged),
         (_, Entity::Shipment) => schema_for!(crate::ShipmentChanged),
         (_, Entity::Price) => schema_for!(crate::PriceChanged),
+        (_, Entity::User) => schema_for!(crate::UserChanged),
+        (_, Entity::Cart) => schema_for!(crate::CartCheckedOut),
     }
 }

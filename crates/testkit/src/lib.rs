@@ -33,6 +33,7 @@ mod settled;
 mod shop;
 mod stack;
 mod stock;
+mod visitor;
 mod waiting;
 mod webhooks;
 
@@ -48,4 +49,5 @@ pub use settled::{Mails, Settled};
 pub use shop::{Placed, Policy, TestShop, policy};
 pub use stack::{Stack, unique};
 pub use stock::Level;
+pub use visitor::{Answer, PASSWORD, Visitor};
 pub use waiting::{PATIENCE, eventually};

@@ -2,6 +2,8 @@
 //!
 //! Every reply is [`Reply`]: the answer, or an error that the asker may retry.
 
+mod shopping;
+
 use jiff::Timestamp;
 use money::{Currency, Money};
 use resources::{Item, Line, OrderPhase};
@@ -9,6 +11,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::StockLevel;
+
+pub use shopping::{
+    ArticleData, CheckSession, ChoosePayment, ChoosePaymentAnswer, Identity, NewOrder, NewPayment,
+    PlaceOrder, PlaceOrderAnswer, PublicKey, ReadArticles, ReadArticlesAnswer, ReadKeys, ReadKeysAnswer,
+    ReadOwner, ReadOwnerAnswer, SessionAnswer,
+};
 
 /// A question, its answer and its subject.
 pub trait Question: Serialize + serde::de::DeserializeOwned + Send + Sync {
