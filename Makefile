@@ -38,10 +38,11 @@ check: ## Check format, lints and the licences of dependencies (the last where c
 	 else echo "cargo-deny is not installed, licences are not checked: cargo install --locked cargo-deny"; fi
 
 .PHONY: generate
-generate: ## Write crds/ and docs/schemas/ anew from the code
-	rm -rf crds docs/schemas
+generate: ## Write crds/, docs/schemas/ and docs/openapi.json anew from the code
+	rm -rf crds docs/schemas docs/openapi.json
 	cargo run --quiet --locked -- crds --dir crds
 	cargo run --quiet --locked -- schemas --dir docs/schemas
+	cargo run --quiet --locked -- openapi > docs/openapi.json
 
 .PHONY: crash
 crash: ## Run the crash matrix (CRASH_SEED, CRASH_PAIRS, CRASH_PATHS, CRASH_ALONE: see tests/crash) on a stack of its own

@@ -17,13 +17,15 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Run roles until stopped: any of operator, inventory, payment, shipping, notifications, catalog, accounts, orders and
-    /// sandbox; all is every one but the sandbox.
+    /// Run roles until stopped: any of operator, inventory, payment, shipping, notifications, catalog, accounts, orders, cart,
+    /// storefront and sandbox; all is every one but the sandbox.
     Run(Box<RunArguments>),
     /// Print the definitions of the custom resources, as YAML.
     Crds(GenerateArguments),
     /// Print the JSON Schemas of events, commands and questions.
     Schemas(GenerateArguments),
+    /// Print the OpenAPI document of the REST of all services, as JSON.
+    Openapi,
     /// Load articles into the shop.
     Catalog(CatalogArguments),
     /// Show how much of each article is there: on hand, reserved and available.
@@ -240,7 +242,7 @@ pub enum AccountsCommand {
         #[command(flatten)]
         reach: Reach,
     },
-    /// Disable a user: their new orders are Rejected.
+    /// Disable a user: their new orders are Rejected, and they are logged out everywhere.
     Disable {
         /// The user id.
         id: String,
@@ -251,6 +253,13 @@ pub enum AccountsCommand {
     Enable {
         /// The user id.
         id: String,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Make a registered user an admin, who may do everything over REST.
+    GrantAdmin {
+        /// Their email address.
+        email: String,
         #[command(flatten)]
         reach: Reach,
     },

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chassis::{Health, Platform, Role, Server};
 use clap::{Args, ValueEnum};
+use rest::Gate;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -24,8 +25,12 @@ pub enum RoleName {
     Catalog,
     /// Knows the customers.
     Accounts,
-    /// Keeps the history.
+    /// Keeps the history, and takes orders by REST.
     Orders,
+    /// Keeps the shoppers' carts.
+    Cart,
+    /// The gateway in front of the REST of all services.
+    Storefront,
     /// Stands in for the outside world.
     Sandbox,
     /// Every role but the sandbox.
@@ -33,7 +38,7 @@ pub enum RoleName {
 }
 
 impl RoleName {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Operator,
         Self::Inventory,
         Self::Payment,
@@ -42,7 +47,14 @@ impl RoleName {
         Self::Catalog,
         Self::Accounts,
         Self::Orders,
+        Self::Cart,
+        Self::Storefront,
     ];
+
+    /// The name, as it is typed.
+    fn text(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
 }
 
 #[derive(Args, Debug)]
@@ -60,6 +72,10 @@ pub struct RunArguments {
     shipping: shipping::Settings,
     #[command(flatten, next_help_heading = "Notifications")]
     notifications: notifications::Settings,
+    #[command(flatten, next_help_heading = "Orders")]
+    orders: orders::Settings,
+    #[command(flatten, next_help_heading = "Storefront")]
+    storefront: storefront::Settings,
     #[command(flatten, next_help_heading = "Sandbox")]
     sandbox: sandbox::Settings,
 }
@@ -82,7 +98,8 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
         let (settings, health) = (arguments.common.clone(), Health::default());
         let server = Server::listen(&settings, health.clone(), metrics, stop.clone()).await?;
         let platform = Platform::connect(settings, health, stop.clone()).await?;
-        let starting = names.iter().map(|name| start(*name, &arguments, &platform));
+        let gate = Gate::open(&platform);
+        let starting = names.iter().map(|name| start(*name, &arguments, &platform, &gate, &names));
         let roles: Vec<Role> = futures::future::try_join_all(starting).await?.into_iter().flatten().collect();
         chassis::run(platform, server, roles).await
     };
@@ -108,21 +125,42 @@ async fn stopping_all(
     outcome
 }
 
+/// The OpenAPI document of all services.
+#[must_use]
+pub fn openapi() -> serde_json::Value {
+    let all = [
+        accounts::operations(),
+        catalog::operations(),
+        inventory::operations(),
+        cart::operations(),
+        orders::operations(),
+        payment::operations(),
+    ];
+    rest::document(all.into_iter().flatten().collect())
+}
+
 async fn start(
     name: RoleName,
     arguments: &RunArguments,
     platform: &Platform,
+    gate: &Gate,
+    here: &BTreeSet<RoleName>,
 ) -> anyhow::Result<Option<Role>> {
-    let platform = platform.clone();
+    let (platform, gate) = (platform.clone(), gate.clone());
     let role = match name {
         RoleName::Operator => operator::start(arguments.operator.clone(), platform).await?,
-        RoleName::Inventory => inventory::start(platform).await?,
-        RoleName::Payment => payment::start(arguments.payment.clone(), platform).await?,
+        RoleName::Inventory => inventory::start(platform, gate).await?,
+        RoleName::Payment => payment::start(arguments.payment.clone(), platform, gate).await?,
         RoleName::Shipping => shipping::start(arguments.shipping.clone(), platform).await?,
         RoleName::Notifications => notifications::start(arguments.notifications.clone(), platform).await?,
-        RoleName::Catalog => catalog::start(platform).await?,
-        RoleName::Accounts => accounts::start(platform).await?,
-        RoleName::Orders => orders::start(platform).await?,
+        RoleName::Catalog => catalog::start(platform, gate).await?,
+        RoleName::Accounts => accounts::start(platform, gate).await?,
+        RoleName::Orders => orders::start(arguments.orders.clone(), platform, gate).await?,
+        RoleName::Cart => cart::start(platform, gate).await?,
+        RoleName::Storefront => {
+            let here = here.iter().map(|name| name.text()).collect();
+            storefront::start(arguments.storefront.clone(), platform, gate, here, openapi()).await?
+        }
         RoleName::Sandbox | RoleName::All => return Ok(None),
     };
     Ok(Some(role))

@@ -82,6 +82,18 @@ fn the_committed_schemas_are_those_of_the_code() {
     assert_same("docs/schemas", &files.collect::<Vec<_>>());
 }
 
+#[test]
+fn the_committed_openapi_document_is_that_of_the_code() {
+    let output = Command::new(env!("CARGO_BIN_EXE_supercargo")).arg("openapi").output().unwrap();
+    let path = root().join("docs/openapi.json");
+    let same = std::fs::read(&path).unwrap() == output.stdout;
+    assert!(
+        same,
+        "{} is not what the code gives: run make generate, and look at the difference",
+        path.display()
+    );
+}
+
 fn assert_same(folder: &str, expected: &[(String, String)]) {
     let folder = root().join(folder);
     let committed = std::fs::read_dir(&folder)

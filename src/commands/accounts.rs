@@ -21,6 +21,10 @@ pub async fn run(command: AccountsCommand) -> anyhow::Result<()> {
             let nats = connect(&reach).await?;
             told(&client::enable(&nats, &id).await?, "enabled")
         }
+        AccountsCommand::GrantAdmin { email, reach } => {
+            let nats = connect(&reach).await?;
+            told(&client::grant_admin(&nats, &email).await?, "an admin")
+        }
         AccountsCommand::List { output, reach } => {
             let nats = connect(&reach).await?;
             let users = client::list(&nats).await?;
@@ -37,6 +41,6 @@ pub async fn run(command: AccountsCommand) -> anyhow::Result<()> {
 }
 
 fn told(answer: &UserAnswer, done: &str) -> anyhow::Result<()> {
-    let before = if answer.changed { "" } else { " before already" };
+    let before = if answer.changed { "" } else { ", as before" };
     answer::text(&format!("{} ({}) is {done}{before}\n", answer.user.id, answer.user.email))
 }

@@ -32,6 +32,10 @@ pub fn schemas(arguments: &GenerateArguments) -> anyhow::Result<()> {
     }
 }
 
+pub fn openapi() -> anyhow::Result<()> {
+    answer::json(&crate::roles::openapi())
+}
+
 fn write(directory: &Path, files: &[(String, String)]) -> anyhow::Result<()> {
     std::fs::create_dir_all(directory).with_context(|| format!("failed to make {}", directory.display()))?;
     for (name, text) in files {

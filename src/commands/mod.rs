@@ -26,6 +26,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(arguments) => roles::run(*arguments).await,
         Command::Crds(arguments) => generate::definitions(&arguments),
         Command::Schemas(arguments) => generate::schemas(&arguments),
+        Command::Openapi => generate::openapi(),
         Command::Catalog(arguments) => catalog::run(arguments.command).await,
         Command::Stock(arguments) => stock::run(arguments).await,
         Command::Order(arguments) => order::run(arguments.command).await,

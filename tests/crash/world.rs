@@ -8,6 +8,7 @@ use std::time::Duration;
 use chassis::effect::faults::Incarnation;
 use chassis::{Health, Metrics, Platform, Role, Server, SettingError};
 use clap::Parser;
+use rest::Gate;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,8 @@ struct Settings {
     shipping: shipping::Settings,
     #[command(flatten)]
     notifications: notifications::Settings,
+    #[command(flatten)]
+    orders: orders::Settings,
 }
 
 const ROLES: [&str; 8] =
@@ -133,15 +136,16 @@ async fn run(name: &'static str, settings: Settings, metrics: Metrics) -> anyhow
 }
 
 async fn start(name: &'static str, settings: Settings, platform: Platform) -> anyhow::Result<Role> {
+    let gate = Gate::open(&platform);
     match name {
         "operator" => operator::start(settings.operator, platform).await,
-        "inventory" => inventory::start(platform).await,
-        "payment" => payment::start(settings.payment, platform).await,
+        "inventory" => inventory::start(platform, gate).await,
+        "payment" => payment::start(settings.payment, platform, gate).await,
         "shipping" => shipping::start(settings.shipping, platform).await,
         "notifications" => notifications::start(settings.notifications, platform).await,
-        "catalog" => catalog::start(platform).await,
-        "accounts" => accounts::start(platform).await,
-        "orders" => orders::start(platform).await,
+        "catalog" => catalog::start(platform, gate).await,
+        "accounts" => accounts::start(platform, gate).await,
+        "orders" => orders::start(settings.orders, platform, gate).await,
         other => anyhow::bail!("there is no role {other}"),
     }
 }

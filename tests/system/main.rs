@@ -3,6 +3,7 @@
 //! Each test has a namespace and articles of its own, so that all of them run at once on one stack.
 #![cfg(test)]
 
+mod api_guide;
 mod archive;
 mod audit;
 mod audit_speed;
@@ -26,6 +27,8 @@ mod repair;
 mod rows;
 mod settings;
 mod shipping;
+mod shopper;
+mod shopper_refusals;
 mod stages;
 mod stock;
 mod suspend;

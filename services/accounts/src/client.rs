@@ -1,11 +1,11 @@
-//! What the command line asks of this service: `supercargo accounts add|disable|enable|list`.
+//! What the command line asks of this service: `supercargo accounts add|disable|enable|grant-admin|list`.
 
 use std::time::Duration;
 
 use chassis::questions::{AskError, ask};
 use events::questions::Question;
 
-use crate::questions::{AddUser, ListUsers, ListUsersAnswer, SetDisabled, User, UserAnswer};
+use crate::questions::{AddUser, GrantAdmin, ListUsers, ListUsersAnswer, SetDisabled, User, UserAnswer};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -38,6 +38,14 @@ pub async fn disable(nats: &async_nats::Client, id: &str) -> anyhow::Result<User
 /// As [`disable`].
 pub async fn enable(nats: &async_nats::Client, id: &str) -> anyhow::Result<UserAnswer> {
     asked(nats, &SetDisabled { id: id.to_owned(), disabled: false }).await
+}
+
+/// Makes the account of that email an admin's.
+///
+/// # Errors
+/// When there is no such account or it is disabled, or accounts does not answer.
+pub async fn grant_admin(nats: &async_nats::Client, email: &str) -> anyhow::Result<UserAnswer> {
+    asked(nats, &GrantAdmin { email: email.to_owned() }).await
 }
 
 /// All accounts, in the order of the id.

@@ -35,7 +35,7 @@ pub struct AddUser {
     pub name: Option<String>,
 }
 
-/// The answer to [`AddUser`] and [`SetDisabled`].
+/// The answer to [`AddUser`], [`SetDisabled`] and [`GrantAdmin`].
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct UserAnswer {
@@ -63,6 +63,19 @@ pub struct SetDisabled {
 impl Question for SetDisabled {
     type Answer = UserAnswer;
     const SUBJECT: &'static str = "accounts.set_disabled";
+}
+
+/// Let this account be an admin's.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct GrantAdmin {
+    /// The account's email address.
+    pub email: String,
+}
+
+impl Question for GrantAdmin {
+    type Answer = UserAnswer;
+    const SUBJECT: &'static str = "accounts.grant_admin";
 }
 
 /// Which accounts are there? In the order of the id, in pages of at most 500.

@@ -23,7 +23,17 @@ pub(crate) fn fault_of_id(id: &str) -> Option<String> {
 /// The account that is asked for in the form in which it is kept, or why there can be none.
 pub(crate) fn normal(question: AddUser) -> Result<AddUser, String> {
     let AddUser { email, id, name } = question;
-    let email = email.trim().to_lowercase();
+    let email = normal_email(&email)?;
+    if let Some(fault) = id.as_deref().and_then(fault_of_id) {
+        return Err(fault);
+    }
+    let name = name.as_deref().map(normal_name).transpose()?.flatten();
+    Ok(AddUser { email, id, name })
+}
+
+/// The email address in the form in which it is kept, or why it is none.
+pub(crate) fn normal_email(email: &str) -> Result<String, String> {
+    let email = kept_email(email);
     let forbidden = |character: char| {
         character.is_control() || character.is_whitespace() || "@<>,;\"".contains(character)
     };
@@ -36,19 +46,24 @@ pub(crate) fn normal(question: AddUser) -> Result<AddUser, String> {
             excerpt(&email)
         ));
     }
-    if let Some(fault) = id.as_deref().and_then(fault_of_id) {
-        return Err(fault);
-    }
-    let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-    if let Some(name) = &name
-        && (name.chars().any(char::is_control) || name.chars().count() > LONGEST_NAME)
-    {
+    Ok(email)
+}
+
+/// As an email address would be kept, for looking it up.
+pub(crate) fn kept_email(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+/// The name in the form in which it is kept, where there is any of it, or why it is none.
+pub(crate) fn normal_name(name: &str) -> Result<Option<String>, String> {
+    let name = name.trim();
+    if name.chars().any(char::is_control) || name.chars().count() > LONGEST_NAME {
         return Err(format!(
             "{:?} is not a name: write one line of {LONGEST_NAME} characters at most",
             excerpt(name)
         ));
     }
-    Ok(AddUser { email, id, name })
+    Ok(Some(name).filter(|name| !name.is_empty()).map(str::to_owned))
 }
 
 fn excerpt(text: &str) -> String {

@@ -2,46 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use accounts::questions::{AddUser, ListUsers, SetDisabled, UserAnswer};
-use accounts::{Accounts, AccountsError, MIGRATIONS};
-use chassis::Store;
-use events::questions::{CheckCustomer, CheckCustomerAnswer};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use uuid::Uuid;
+mod support;
 
-/// A database of its own for a test.
-struct Database {
-    server: String,
-    name: String,
-    store: Store,
-    accounts: Accounts,
-}
+use accounts::AccountsError;
+use accounts::questions::{AddUser, GrantAdmin, ListUsers, SetDisabled, UserAnswer};
+use events::questions::{CheckCustomer, CheckCustomerAnswer};
+
+use support::Database;
 
 impl Database {
-    async fn make() -> Self {
-        let server = std::env::var("DATABASE_URL")
-            .expect("set DATABASE_URL to a Postgres for tests, or run make test");
-        let name = format!("test_{}", Uuid::new_v4().simple());
-        let mut connection = PgConnection::connect(&server).await.unwrap();
-        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
-        let (base, options) =
-            server.split_once('?').map_or((server.as_str(), ""), |(base, options)| (base, options));
-        let host =
-            base.rsplit_once('/').filter(|(left, _)| !left.ends_with('/')).map_or(base, |(left, _)| left);
-        let url = format!("{host}/{name}?{options}");
-        let store = Store::connect(&url, "accounts", 4, &MIGRATIONS).await.unwrap();
-        Self { server, name, accounts: Accounts::new(store.clone()), store }
-    }
-
-    async fn drop(self) {
-        self.store.pool().close().await;
-        let mut connection = PgConnection::connect(&self.server).await.unwrap();
-        sqlx::query(AssertSqlSafe(format!("DROP DATABASE {} WITH (FORCE)", self.name)))
-            .execute(&mut connection)
-            .await
-            .unwrap();
-    }
-
     async fn add(
         &self,
         email: &str,
@@ -155,5 +124,47 @@ async fn accounts_are_listed_in_the_order_of_their_ids_in_pages() {
     let last = first.users.last().map(|user| user.id.clone());
     let second = database.accounts.list(&ListUsers { after: last }).await.unwrap();
     assert_eq!((second.users.len(), second.more, second.users[0].id.as_str()), (1, false, "c-1500"));
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn an_admin_is_made_once_and_only_of_an_account_that_is_there_and_enabled() {
+    let database = Database::make().await;
+    let grant = |email: &str| {
+        let (accounts, email) = (database.accounts.clone(), email.to_owned());
+        async move { accounts.grant_admin(&GrantAdmin { email }).await }
+    };
+    assert!(
+        reason(grant("shopper@example.com").await).contains("there is no account of shopper@example.com")
+    );
+    assert!(reason(grant("nobody").await).contains("not an email address"));
+    database.add("shopper@example.com", Some("c-1"), None).await.unwrap();
+    assert!(grant("Shopper@Example.com").await.unwrap().changed);
+    assert!(!grant("shopper@example.com").await.unwrap().changed);
+    let held: Vec<String> = sqlx::query_scalar("SELECT permissions FROM users WHERE id = 'c-1'")
+        .fetch_one(database.store.pool())
+        .await
+        .unwrap();
+    assert_eq!(held, ["admin"]);
+    database.set_disabled("c-1", true).await.unwrap();
+    assert!(reason(grant("shopper@example.com").await).contains("disabled"));
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn every_change_is_told_under_the_next_number_of_its_account() {
+    let database = Database::make().await;
+    database.add("shopper@example.com", Some("c-1"), None).await.unwrap();
+    database.add("shopper@example.com", Some("c-1"), None).await.unwrap();
+    for disabled in [true, true, false] {
+        database.set_disabled("c-1", disabled).await.unwrap();
+    }
+    let told: Vec<(String, String)> =
+        sqlx::query_as("SELECT message_key, body->>'eventType' FROM outbox ORDER BY id")
+            .fetch_all(database.store.pool())
+            .await
+            .unwrap();
+    let expected = [("c-1/1", "registered"), ("c-1/2", "disabled"), ("c-1/3", "enabled")];
+    assert_eq!(told, expected.map(|(id, what)| (id.to_owned(), format!("dev.supercargo.user.{what}.v1"))));
     database.drop().await;
 }

@@ -1,25 +1,40 @@
-//! The questions that the catalog answers: `catalog.quote` and `catalog.import`.
+//! The questions that the catalog answers: `catalog.quote`, `catalog.import` and `catalog.articles`.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chassis::Store;
 use chassis::questions::Answerer;
-use events::questions::{ImportAnswer, ImportArticles, Quote, QuoteAnswer, Reply};
+use events::questions::{
+    ImportAnswer, ImportArticles, Quote, QuoteAnswer, ReadArticles, ReadArticlesAnswer, Reply,
+};
 
+use crate::products::Products;
 use crate::quote::{fault_of_question, quote};
 use crate::staging::{ImportError, import_in_tx};
 use crate::store;
+
+/// How many articles are read at once.
+const MOST_ARTICLES: usize = 200;
 
 /// The catalog on its database.
 #[derive(Clone)]
 pub struct Catalog {
     store: Store,
+    shown_by: Option<Arc<Products>>,
 }
 
 impl Catalog {
     /// The catalog in `store`.
     #[must_use]
     pub const fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, shown_by: None }
+    }
+
+    /// Lets `products` know when an import has changed what they show.
+    #[must_use]
+    pub fn shown_by(self, products: Arc<Products>) -> Self {
+        Self { shown_by: Some(products), ..self }
     }
 
     /// Prices what is asked for, by one read of the price list.
@@ -44,6 +59,9 @@ impl Catalog {
         let mut transaction = self.store.begin().await?;
         let answer = import_in_tx(&mut transaction, part, chassis::clock::now()).await?;
         transaction.commit().await?;
+        if let (true, Some(products)) = (answer.complete, &self.shown_by) {
+            products.have_changed();
+        }
         Ok(answer)
     }
 }
@@ -69,6 +87,26 @@ impl Answerer<Quote, QuoteAnswer> for Catalog {
         };
         metrics::counter!("supercargo_catalog_quotes_total", "outcome" => outcome).increment(1);
         reply
+    }
+}
+
+#[async_trait]
+impl Answerer<ReadArticles, ReadArticlesAnswer> for Catalog {
+    async fn answer(&self, question: ReadArticles) -> Reply<ReadArticlesAnswer> {
+        let ReadArticles { skus } = question;
+        if skus.len() > MOST_ARTICLES {
+            return Reply::Invalid(format!(
+                "{} articles cannot be read: ask for {MOST_ARTICLES} at most",
+                skus.len()
+            ));
+        }
+        match store::browse::articles_data(self.store.pool(), &skus).await {
+            Ok(articles) => Reply::Answer(ReadArticlesAnswer { articles }),
+            Err(error) => {
+                tracing::warn!("failed to read articles; the asker will ask again: {error}");
+                Reply::Unavailable(format!("the database of the catalog failed: {error}"))
+            }
+        }
     }
 }
 

@@ -43,7 +43,8 @@ pub(crate) fn fault_of_image(image: &str) -> Option<String> {
     fault_of_text(image, LONGEST_IMAGE)
 }
 
-fn fault_of_text(text: &str, longest: usize) -> Option<String> {
+/// Why `text` is no line of text of at most `longest` characters.
+pub(crate) fn fault_of_text(text: &str, longest: usize) -> Option<String> {
     if text.chars().any(char::is_control) {
         return Some(format!(
             "{:?} has a control character or a line break: write it as one line of text",

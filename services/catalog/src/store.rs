@@ -1,5 +1,10 @@
 //! The catalog's tables.
 
+pub(crate) mod browse;
+pub(crate) mod images;
+pub(crate) mod levels;
+pub(crate) mod products;
+
 use std::collections::BTreeMap;
 
 use chassis::Transaction;
@@ -222,7 +227,8 @@ pub(crate) async fn write_articles_in_tx(
          ON CONFLICT (sku) DO UPDATE SET
              name = EXCLUDED.name, description = EXCLUDED.description, image = EXCLUDED.image,
              price_minor_units = EXCLUDED.price_minor_units, currency = EXCLUDED.currency,
-             price_revision = EXCLUDED.price_revision, retired = EXCLUDED.retired, updated_at = now()",
+             price_revision = EXCLUDED.price_revision, retired = EXCLUDED.retired, revision = articles.revision + 1,
+             updated_at = now()",
     )
     .bind(column(articles, |article| article.sku.as_str()))
     .bind(column(articles, |article| article.name.as_str()))

@@ -1,9 +1,9 @@
 //! The stock ledger: holds, commits, releases and levels.
 //!
 //! The operator wishes, by the whole spec of a `StockReservation`, what should be true of an order's goods; this service
-//! makes it true in one transaction and reports what has come true. [`ledger`], [`reservation`], [`record`], [`expiry`]
-//! and [`count`] decide and touch nothing; [`store`] reads and writes tables; [`handlers`], [`questions`] and [`timer`]
-//! are where messages, questions and the passing of time come in.
+//! makes it true in one transaction and reports what has come true. [`ledger`], [`reservation`], [`record`], [`expiry`],
+//! [`count`] and [`movement`] decide and touch nothing; [`store`] reads and writes tables; [`handlers`], [`questions`], [`routes`]
+//! and [`timer`] are where messages, questions, requests and the passing of time come in.
 //!
 //! # Guarantees
 //! - on hand = Σ received + returned + adjusted − shipped, reserved = Σ allocated − released − shipped = Σ live holds,
@@ -20,11 +20,13 @@ pub mod count;
 pub mod expiry;
 pub mod handlers;
 pub mod ledger;
+pub mod movement;
 mod publisher;
 pub mod questions;
 pub mod record;
 pub mod reservation;
 mod room;
+pub mod routes;
 mod settle;
 pub mod stocktake;
 pub mod store;
@@ -37,6 +39,7 @@ use chassis::{Platform, Role, Store, Subscription, consumer, worklist};
 use events::questions::{CountStock, ReadStock};
 use events::{Command, CommandTarget, EventType, streams};
 use resources::{StockReservationSpec, StockReservationStatus};
+use rest::{Gate, Operation};
 use sqlx::migrate::Migrator;
 
 use crate::handlers::{Commands, ShippedOrders};
@@ -51,11 +54,17 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 const CONCURRENCY: usize = 16;
 
-/// Starts the service; it has no settings of its own.
+/// What the routes are, for the OpenAPI document: path, method and what it does.
+#[must_use]
+pub fn operations() -> Vec<(String, String, Operation)> {
+    routes::routes().operations()
+}
+
+/// Starts the service; it has no settings of its own. `gate` judges who moves stock.
 ///
 /// # Errors
 /// When the setting of its database is missing or wrong, a migration fails, or the process is told to stop.
-pub async fn start(platform: Platform) -> anyhow::Result<Role> {
+pub async fn start(platform: Platform, gate: Gate) -> anyhow::Result<Role> {
     let store = Store::open(&platform, SERVICE, &MIGRATIONS).await?;
     let commands = Subscription {
         stream: streams::COMMANDS,
@@ -78,7 +87,9 @@ pub async fn start(platform: Platform) -> anyhow::Result<Role> {
         StockReservationSpec::APPLY,
         questions.clone(),
     );
+    let counter = routes::Counter { store: store.clone(), platform: platform.clone(), gate };
     Ok(Role::new(SERVICE)
+        .serving(routes::routes().router().with_state(counter))
         .doing("relay", chassis::relay(platform.clone(), store.clone()))
         .doing("commands", consumer::consume(platform.clone(), store.clone(), commands, Commands))
         .doing("events", consumer::consume(platform.clone(), store.clone(), shipped, ShippedOrders))

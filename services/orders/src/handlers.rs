@@ -7,7 +7,7 @@ use chassis::{HandleError, Handler, Message, Transaction};
 use jiff::Timestamp;
 
 use crate::record::Record;
-use crate::store;
+use crate::{store, views};
 
 /// Records every event.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,13 +45,16 @@ pub async fn record_in_tx(
     };
     let Some(step) = &record.transition else {
         store::ensure_order_in_tx(transaction, order, record.at).await?;
-        store::append_in_tx(transaction, record).await?;
+        if store::append_in_tx(transaction, record).await? {
+            views::project_in_tx(transaction, record).await?;
+        }
         return Ok(());
     };
     let summary = store::lock_order_in_tx(transaction, order, record.at).await?;
     if !store::append_in_tx(transaction, record).await? {
         return Ok(());
     }
+    views::project_in_tx(transaction, record).await?;
     let recorded = if summary.needs_recorded(step) {
         store::sequences_in_tx(transaction, &order.order_id, summary.complete_to).await?
     } else {

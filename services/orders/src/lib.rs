@@ -14,36 +14,61 @@
 
 mod archive;
 pub mod audit;
+pub mod change;
 mod gaps;
 pub mod handlers;
+mod place;
+mod placements;
 pub mod questions;
 mod record;
+pub mod routes;
+mod settings;
 mod store;
 mod summary;
 mod timeline;
+mod views;
 
 use std::sync::Arc;
 
 use chassis::{Platform, Role, Store, Subscription, consumer, questions::answer};
-use events::questions::{Archive, ReadHistory, RecallName};
+use events::questions::{Archive, ChoosePayment, PlaceOrder, ReadHistory, ReadOwner, RecallName};
 use events::streams;
+use rest::{Gate, Operation};
 
+pub use place::{Desk, PlaceError};
 pub use record::{OrderName, Record, RecordError, Transition};
+pub use settings::Settings;
 pub use store::MIGRATIONS;
+pub use views::View;
 
 use crate::handlers::RecordEvents;
 use crate::questions::Librarian;
+use crate::routes::{Counter, Live};
 
 /// How many transactions record events at the same time: meanwhile others gather for the next.
 const AT_ONCE: usize = 2;
+
+/// What the OpenAPI document says of this service.
+#[must_use]
+pub fn operations() -> Vec<(String, String, Operation)> {
+    routes::routes().operations()
+}
 
 /// Starts the service.
 ///
 /// # Errors
 /// When the database's setting is missing or wrong, a migration fails, or the process is told to stop.
-pub async fn start(platform: Platform) -> anyhow::Result<Role> {
+pub async fn start(settings: Settings, platform: Platform, gate: Gate) -> anyhow::Result<Role> {
     let store = Store::open(&platform, "orders", &MIGRATIONS).await?;
     let librarian = Arc::new(Librarian::new(store.clone()));
+    let desk = Desk {
+        store: store.clone(),
+        kubernetes: platform.kubernetes.clone(),
+        namespace: settings.shop_namespace,
+    };
+    let live = Live::default();
+    let clerk = Arc::new(desk.clone());
+    let counter = Counter { desk, gate, live: live.clone(), platform: platform.clone() };
     let events = Subscription {
         stream: streams::EVENTS,
         consumer: "orders-history",
@@ -52,9 +77,14 @@ pub async fn start(platform: Platform) -> anyhow::Result<Role> {
         together: 64,
     };
     Ok(Role::new("orders")
+        .serving(routes::routes().router().with_state(counter))
         .doing("history", consumer::consume(platform.clone(), store.clone(), events, RecordEvents))
         .doing("recall", answer::<RecallName>(platform.clone(), librarian.clone()))
         .doing("archive", answer::<Archive>(platform.clone(), librarian.clone()))
         .doing("read", answer::<ReadHistory>(platform.clone(), librarian))
+        .doing("place", answer::<PlaceOrder>(platform.clone(), clerk.clone()))
+        .doing("owner", answer::<ReadOwner>(platform.clone(), clerk.clone()))
+        .doing("pay", answer::<ChoosePayment>(platform.clone(), clerk))
+        .doing("live", live.hear(platform.clone()))
         .doing("gaps", gaps::watch(platform, store)))
 }

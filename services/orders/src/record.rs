@@ -2,8 +2,8 @@
 
 use chassis::Message;
 use events::{
-    Attributes, Entity, Event, EventError, EventType, OrderTransition, PaymentChanged, PriceChanged,
-    ShipmentChanged, StockChanged, StockLevel,
+    Attributes, CartCheckedOut, Entity, Event, EventError, EventType, OrderTransition, PaymentChanged,
+    PriceChanged, ShipmentChanged, StockChanged, StockLevel, UserChanged,
 };
 use jiff::Timestamp;
 use resources::OrderPhase;
@@ -180,7 +180,7 @@ impl About {
     fn read(event: &Event) -> Result<Self, RecordError> {
         match event.event_type.entity() {
             Entity::Order => Self::of_order(event),
-            Entity::Stock if tells_of_an_article(event.event_type) => Self::of_article::<StockLevel>(event),
+            Entity::Stock if tells_of_an_article(event.event_type) => Self::of_no_order::<StockLevel>(event),
             Entity::Stock => {
                 let StockChanged { order_id, namespace, name, .. } = event.data()?;
                 let order = Some(OrderName { order_id, namespace, name });
@@ -196,7 +196,9 @@ impl About {
                 let order = Some(OrderName { order_id, namespace, name });
                 Ok(Self { order, phase: Some(phase.as_str().to_owned()), reason, transition: None })
             }
-            Entity::Price => Self::of_article::<PriceChanged>(event),
+            Entity::Price => Self::of_no_order::<PriceChanged>(event),
+            Entity::User => Self::of_no_order::<UserChanged>(event),
+            Entity::Cart => Self::of_no_order::<CartCheckedOut>(event),
         }
     }
 
@@ -213,7 +215,7 @@ impl About {
     }
 
     /// Only read to refuse what is malformed.
-    fn of_article<D: DeserializeOwned>(event: &Event) -> Result<Self, RecordError> {
+    fn of_no_order<D: DeserializeOwned>(event: &Event) -> Result<Self, RecordError> {
         event.data::<D>()?;
         Ok(Self::default())
     }

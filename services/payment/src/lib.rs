@@ -2,7 +2,7 @@
 //!
 //! The service answers for the money of every order. [`machine`] decides, [`engine`] asks the [`provider`] and stores each
 //! answer with its entries in the ledger, its events and its report in one transaction; [`handlers`] and [`questions`] take
-//! wishes in, [`routes`] the provider's webhooks.
+//! wishes in, [`webhooks`] the provider's word; [`routes`] serves shoppers.
 
 pub mod audit;
 pub mod engine;
@@ -15,12 +15,14 @@ pub mod routes;
 mod settings;
 pub mod store;
 pub mod stripe;
+pub mod webhooks;
 
 use std::sync::Arc;
 
 use chassis::{Platform, Role, Store, Subscription, consumer, questions as asking, worklist};
 use events::{CommandTarget, streams};
 use resources::PaymentSpec;
+use rest::{Gate, Operation};
 
 pub use settings::{Checked, Settings};
 
@@ -30,11 +32,17 @@ const AT_ONCE: usize = 32;
 /// The service's migrations.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
+/// What the OpenAPI document says of this service.
+#[must_use]
+pub fn operations() -> Vec<(String, String, Operation)> {
+    routes::routes().operations()
+}
+
 /// Starts the service.
 ///
 /// # Errors
 /// When a setting is missing or wrong, or the database cannot be opened.
-pub async fn start(settings: Settings, platform: Platform) -> anyhow::Result<Role> {
+pub async fn start(settings: Settings, platform: Platform, gate: Gate) -> anyhow::Result<Role> {
     let settings = settings.check()?;
     let provider = Arc::new(stripe::Stripe::new(&settings)?);
     let store = Store::open(&platform, "payment", &MIGRATIONS).await?;
@@ -47,7 +55,8 @@ pub async fn start(settings: Settings, platform: Platform) -> anyhow::Result<Rol
     };
     let engine = engine::Engine::new(store.clone(), provider, platform.stop.clone());
     let answerer = Arc::new(questions::ApplyPayment::new(store.clone()));
-    let webhooks = routes::router(store.clone(), settings.webhook_secret);
+    let webhooks = webhooks::router(store.clone(), settings.webhook_secret);
+    let counter = routes::Counter { store: store.clone(), gate, nats: platform.nats.clone() };
     let relay = chassis::relay(platform.clone(), store.clone());
     let commands = consumer::consume(platform.clone(), store.clone(), subscription, handlers::Commands);
     let apply = asking::answer_subject(platform.clone(), PaymentSpec::APPLY, answerer);
@@ -57,5 +66,6 @@ pub async fn start(settings: Settings, platform: Platform) -> anyhow::Result<Rol
         .doing("commands", commands)
         .doing("questions", apply)
         .doing("provider", work)
+        .serving(routes::routes().router().with_state(counter))
         .serving(webhooks))
 }

@@ -1,85 +1,13 @@
-//! The catalog on a real Postgres: set DATABASE_URL to one where databases may be made.
+//! Imports and quotes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-use catalog::{Catalog, ImportError, MIGRATIONS};
-use chassis::Store;
+use catalog::ImportError;
 use events::questions::{Article, ImportAnswer, ImportArticles, Quote, QuoteAnswer, Reply};
 use money::Currency;
 use resources::Item;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
-/// A database of its own for a test.
-struct Database {
-    server: String,
-    name: String,
-    store: Store,
-    catalog: Catalog,
-}
-
-impl Database {
-    async fn make() -> Self {
-        let server = std::env::var("DATABASE_URL")
-            .expect("set DATABASE_URL to a Postgres for tests, or run make test");
-        let name = format!("test_{}", Uuid::new_v4().simple());
-        let mut connection = PgConnection::connect(&server).await.unwrap();
-        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
-        let (base, options) =
-            server.split_once('?').map_or((server.as_str(), ""), |(base, options)| (base, options));
-        let host =
-            base.rsplit_once('/').filter(|(left, _)| !left.ends_with('/')).map_or(base, |(left, _)| left);
-        let url = format!("{host}/{name}?{options}");
-        let store = Store::connect(&url, "catalog", 4, &MIGRATIONS).await.unwrap();
-        Self { server, name, catalog: Catalog::new(store.clone()), store }
-    }
-
-    async fn drop(self) {
-        self.store.pool().close().await;
-        let mut connection = PgConnection::connect(&self.server).await.unwrap();
-        sqlx::query(AssertSqlSafe(format!("DROP DATABASE {} WITH (FORCE)", self.name)))
-            .execute(&mut connection)
-            .await
-            .unwrap();
-    }
-
-    async fn events(&self) -> Vec<Value> {
-        sqlx::query_scalar("SELECT body FROM outbox ORDER BY id").fetch_all(self.store.pool()).await.unwrap()
-    }
-
-    async fn count(&self, table: &'static str) -> i64 {
-        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
-            .fetch_one(self.store.pool())
-            .await
-            .unwrap()
-    }
-
-    async fn import(&self, articles: Vec<Article>) -> ImportAnswer {
-        self.catalog.import(&import(&Uuid::new_v4().to_string(), 0, 1, articles)).await.unwrap()
-    }
-
-    async fn quote(&self, items: &[(&str, u32)], coupon: Option<&str>) -> QuoteAnswer {
-        let items =
-            items.iter().map(|(sku, quantity)| Item { sku: (*sku).into(), quantity: *quantity }).collect();
-        let request = Quote { currency: Currency::EUR, items, coupon: coupon.map(str::to_owned) };
-        self.catalog.quote(&request).await.unwrap()
-    }
-}
-
-fn article(sku: &str, price: &str) -> Article {
-    Article {
-        sku: sku.into(),
-        name: "Mug".into(),
-        price: price.parse().unwrap(),
-        description: None,
-        image: None,
-    }
-}
-
-fn import(import_id: &str, part: u32, parts: u32, articles: Vec<Article>) -> ImportArticles {
-    ImportArticles { import_id: import_id.to_owned(), part, parts, articles }
-}
+use crate::world::{Database, article, import};
 
 fn done(created: u64, changed: u64) -> ImportAnswer {
     ImportAnswer { complete: true, created, changed }

@@ -5,5 +5,6 @@ mod audit;
 mod commands;
 mod expiry;
 mod ledger;
+mod movements;
 mod stocktakes;
 mod world;

@@ -13,7 +13,7 @@ use super::fixtures::{ORDER, at, command, eur};
 use super::provider_model::{Fault, Model, Request};
 use super::*;
 use crate::provider::{IntentStatus, Keys, NewIntent, RefundState};
-use crate::routes::{is_news, is_news_of_refund};
+use crate::webhooks::{is_news, is_news_of_refund};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]

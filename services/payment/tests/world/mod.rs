@@ -22,7 +22,7 @@ use money::Money;
 use payment::engine::Engine;
 use payment::machine::Payment;
 use payment::provider::Provider;
-use payment::{MIGRATIONS, handlers, routes, store};
+use payment::{MIGRATIONS, handlers, store, webhooks};
 use resources::{OrderReference, PaymentDesired, PaymentSpec, PaymentStatus};
 use serde_json::Value;
 use sha2::Sha256;
@@ -134,7 +134,7 @@ impl World {
     pub async fn serve(&self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/api/v1/webhooks", listener.local_addr().unwrap());
-        let router = routes::router(self.store.clone(), SECRET.into());
+        let router = webhooks::router(self.store.clone(), SECRET.into());
         tokio::spawn(async move { axum::serve(listener, router).await });
         url
     }

@@ -1,5 +1,8 @@
 //! The accounts' table.
 
+pub(crate) mod managed;
+pub(crate) mod profiles;
+
 use chassis::{Transaction, from_database};
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{Error, Row};
@@ -84,6 +87,43 @@ pub(crate) async fn set_disabled_in_tx(
         .execute(&mut **transaction)
         .await?;
     Ok(Some((User { disabled, ..before }, true)))
+}
+
+/// The account of that email, locked, and what it may.
+pub(crate) async fn locked_of_email_in_tx(
+    transaction: &mut Transaction,
+    email: &str,
+) -> Result<Option<(User, Vec<String>)>, Error> {
+    sqlx::query(
+        "SELECT id, email, name, disabled, created_at, permissions FROM users WHERE email = $1 FOR UPDATE",
+    )
+    .bind(email)
+    .fetch_optional(&mut **transaction)
+    .await?
+    .map(|row| Ok((user(&row)?, row.try_get("permissions")?)))
+    .transpose()
+}
+
+/// What an account may from now on.
+pub(crate) async fn set_permissions_in_tx(
+    transaction: &mut Transaction,
+    id: &str,
+    permissions: &[String],
+) -> Result<(), Error> {
+    sqlx::query("UPDATE users SET permissions = $2, updated_at = now() WHERE id = $1")
+        .bind(id)
+        .bind(permissions)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Counts one more event about the account.
+pub(crate) async fn next_revision_in_tx(transaction: &mut Transaction, id: &str) -> Result<i64, Error> {
+    sqlx::query_scalar("UPDATE users SET revision = revision + 1 WHERE id = $1 RETURNING revision")
+        .bind(id)
+        .fetch_one(&mut **transaction)
+        .await
 }
 
 /// A page of accounts, and whether there are more.

@@ -1,0 +1,127 @@
+//! Who may change what others may: pure.
+
+use rest::Problem;
+
+/// The permission that stands for all.
+pub(crate) const ADMIN: &str = "admin";
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// Their id.
+    pub id: &'a str,
+    /// True when they hold `admin`.
+    pub is_admin: bool,
+}
+
+/// Whom it is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    /// Their id.
+    pub(crate) id: &'a str,
+    /// What they may.
+    pub(crate) permissions: &'a [String],
+}
+
+impl Subject<'_> {
+    fn is_admin(&self) -> bool {
+        self.permissions.iter().any(|held| held == ADMIN)
+    }
+}
+
+/// The permissions in the form in which they are kept: each once, in order.
+pub(crate) fn normal(mut permissions: Vec<String>) -> Vec<String> {
+    permissions.sort();
+    permissions.dedup();
+    permissions
+}
+
+/// Refuses a change of the subject's permissions to `wished` that cannot be. `others` is true when there is an enabled admin
+/// besides the subject.
+///
+/// # Errors
+/// 403 when the asker is no admin and `admin` is given or taken; 409 when the last admin would be gone.
+pub(crate) fn judge_change(
+    asker: Asker<'_>,
+    subject: Subject<'_>,
+    wished: &[String],
+    others: bool,
+) -> Result<(), Problem> {
+    let stays_admin = wished.iter().any(|name| name == ADMIN);
+    if subject.is_admin() != stays_admin && !asker.is_admin {
+        return Err(Problem::forbidden("only an admin may give or take the permission admin: ask one"));
+    }
+    if subject.is_admin() && !stays_admin && !others {
+        return Err(Problem::conflict(format!(
+            "{} is the last admin: give the permission admin to somebody else first",
+            subject.id
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses to disable an account that cannot be.
+///
+/// # Errors
+/// 409 when it is the asker's own, 403 when it is an admin's and the asker is none.
+pub(crate) fn judge_disabling(asker: Asker<'_>, subject: Subject<'_>) -> Result<(), Problem> {
+    if asker.id == subject.id {
+        return Err(Problem::conflict("you cannot disable your own account: ask another admin to do it"));
+    }
+    if subject.is_admin() && !asker.is_admin {
+        return Err(Problem::forbidden("only an admin may disable the account of an admin: ask one"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AN_ADMIN: Asker<'_> = Asker { id: "u-1", is_admin: true };
+    const A_CLERK: Asker<'_> = Asker { id: "u-1", is_admin: false };
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    fn change(asker: Asker<'_>, before: &[&str], wished: &[&str], others: bool) -> Option<u16> {
+        let before = names(before);
+        let subject = Subject { id: "u-2", permissions: &before };
+        judge_change(asker, subject, &names(wished), others).err().map(|problem| problem.status().as_u16())
+    }
+
+    #[test]
+    fn permissions_are_kept_once_and_in_order() {
+        assert_eq!(normal(names(&["stock:write", "admin", "stock:write"])), ["admin", "stock:write"]);
+    }
+
+    #[test]
+    fn an_admin_gives_and_takes_all_but_the_last_admins_permission() {
+        assert_eq!(change(AN_ADMIN, &[], &["admin"], true), None);
+        assert_eq!(change(AN_ADMIN, &["admin"], &["stock:write"], true), None);
+        assert_eq!(change(AN_ADMIN, &["admin"], &["stock:write"], false), Some(409));
+        assert_eq!(change(AN_ADMIN, &["admin"], &["admin", "stock:write"], false), None);
+    }
+
+    #[test]
+    fn who_is_no_admin_makes_and_unmakes_none() {
+        assert_eq!(change(A_CLERK, &[], &["stock:write"], true), None);
+        assert_eq!(change(A_CLERK, &["admin"], &["admin", "stock:write"], true), None);
+        assert_eq!(change(A_CLERK, &[], &["admin"], true), Some(403));
+        assert_eq!(change(A_CLERK, &["admin"], &[], true), Some(403));
+    }
+
+    #[test]
+    fn nobody_disables_themselves_and_only_an_admin_disables_an_admin() {
+        let (admin, none) = (names(&["admin"]), names(&[]));
+        let disabling = |asker, id, permissions: &[String]| {
+            let refused = judge_disabling(asker, Subject { id, permissions }).err();
+            refused.map(|problem| problem.status().as_u16())
+        };
+        assert_eq!(disabling(AN_ADMIN, "u-1", &admin), Some(409));
+        assert_eq!(disabling(AN_ADMIN, "u-2", &admin), None);
+        assert_eq!(disabling(A_CLERK, "u-2", &admin), Some(403));
+        assert_eq!(disabling(A_CLERK, "u-2", &none), None);
+    }
+}

@@ -1,0 +1,211 @@
+//! What a shopper may change of a placed order: stop it, pay it otherwise, send it elsewhere.
+//!
+//! Each is a patch of the resource on the version that was judged: the operator and the rules in the resource's schema decide what
+//! comes of it.
+
+use events::questions::ChoosePaymentAnswer;
+use kube::ResourceExt;
+use kube::api::{Patch, PatchParams};
+use resources::{Address, Item, Order, OrderPhase, PaymentChoice, ShippingService};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::place::{Desk, is_final, sentence};
+use crate::views::View;
+
+/// How often a change is judged anew when the order moved meanwhile.
+const TRIES: usize = 5;
+
+/// Another address, another way to travel, or other lines.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1))]
+pub struct ChangeOrder {
+    /// Where the goods go; may change until the order is paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping_address: Option<Address>,
+    /// How fast they travel; may change until the order is paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping_service: Option<ShippingService>,
+    /// What is ordered; may change while the order rests suspended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
+    pub items: Option<Vec<Item>>,
+}
+
+/// What is asked of an order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Stop it.
+    Cancel {
+        /// Why, in the customer's words.
+        reason: String,
+    },
+    /// Pay it by that method.
+    Pay {
+        /// The provider's token.
+        method: String,
+    },
+    /// Change what is ordered or where it goes.
+    Edit(ChangeOrder),
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// How far the order has come does not allow it; says so.
+    #[error("{0}")]
+    Conflict(String),
+    /// Not now.
+    #[error("the cluster does not answer: send the same request again in a moment")]
+    Unavailable,
+}
+
+/// What to write for `change`: a patch of `spec`, or nothing when it is so already.
+///
+/// # Errors
+/// Why it cannot be.
+pub fn judge(order: &Order, change: &Change) -> Result<Option<Value>, String> {
+    let phase = order.status.as_ref().and_then(|status| status.phase);
+    let shown = phase.map_or("not quoted yet", OrderPhase::as_str);
+    let ended = phase.is_some_and(OrderPhase::is_finished);
+    match change {
+        Change::Cancel { reason } => match phase {
+            Some(OrderPhase::Shipped) => {
+                Err("the parcel is on its way and cannot be stopped: send it back once it is there"
+                    .to_owned())
+            }
+            _ if ended => Err(format!("the order has ended ({shown}): there is nothing to cancel")),
+            _ if order.spec.cancel.is_some() => Ok(None),
+            _ => Ok(Some(json!({ "cancel": { "reason": reason } }))),
+        },
+        Change::Pay { method } => {
+            if phase != Some(OrderPhase::AwaitingPayment) {
+                return Err(format!("the order does not await a payment: it is {shown}"));
+            }
+            let tried = order.spec.payment.clone().unwrap_or_default();
+            let same = tried.method.as_ref() == Some(method);
+            let retry = if same { tried.retry.saturating_add(1) } else { tried.retry };
+            let choice = PaymentChoice { method: Some(method.clone()), retry };
+            Ok(Some(json!({ "payment": choice })))
+        }
+        Change::Edit(_) if ended => Err(format!("the order has ended ({shown}): it cannot be changed")),
+        Change::Edit(edit) => serde_json::to_value(edit).map(Some).map_err(|error| error.to_string()),
+    }
+}
+
+impl Desk {
+    /// Asks `change` of an order; answers the phase that it was in.
+    ///
+    /// # Errors
+    /// When the order does not allow it, or the cluster does not answer.
+    pub async fn change(&self, view: &View, change: &Change) -> Result<Option<OrderPhase>, ChangeError> {
+        let orders: kube::Api<Order> = kube::Api::namespaced(self.kubernetes.clone(), &view.order.namespace);
+        let name = &view.order.name;
+        for _ in 0..TRIES {
+            let found = orders.get_opt(name).await.map_err(|error| unavailable(name, &error))?;
+            let ours = found
+                .filter(|order| resources::order_id(order).as_deref() == Some(view.order.order_id.as_str()));
+            let Some(order) = ours else {
+                return Err(ChangeError::Conflict("the order has ended and is archived".to_owned()));
+            };
+            let phase = order.status.as_ref().and_then(|status| status.phase);
+            let Some(spec) = judge(&order, change).map_err(ChangeError::Conflict)? else {
+                return Ok(phase);
+            };
+            let version = order.resource_version();
+            let patch = json!({ "metadata": { "resourceVersion": version }, "spec": spec });
+            match orders.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+                Ok(_) => return Ok(phase),
+                // It moved meanwhile: judged anew.
+                Err(kube::Error::Api(refusal)) if refusal.code == 409 => {}
+                Err(kube::Error::Api(refusal)) if is_final(refusal.code) => {
+                    return Err(ChangeError::Conflict(sentence(&refusal.message)));
+                }
+                Err(error) => return Err(unavailable(name, &error)),
+            }
+        }
+        Err(ChangeError::Unavailable)
+    }
+
+    /// [`Change::Pay`] of a user's order, for the service of payments.
+    pub(crate) async fn pay(
+        &self,
+        view: Option<View>,
+        user: &str,
+        method: &str,
+    ) -> Result<ChoosePaymentAnswer, ChangeError> {
+        let Some(view) = view.filter(|view| view.user.as_deref() == Some(user)) else {
+            return Ok(ChoosePaymentAnswer::Absent);
+        };
+        match self.change(&view, &Change::Pay { method: method.to_owned() }).await {
+            Ok(phase) => Ok(ChoosePaymentAnswer::Chosen(phase)),
+            Err(ChangeError::Conflict(why)) => Ok(ChoosePaymentAnswer::Refused(why)),
+            Err(error @ ChangeError::Unavailable) => Err(error),
+        }
+    }
+}
+
+fn unavailable(name: &str, error: &kube::Error) -> ChangeError {
+    tracing::warn!(name, "failed to change an order: {error}");
+    ChangeError::Unavailable
+}
+
+#[cfg(test)]
+mod tests {
+    use resources::OrderStatus;
+
+    use super::*;
+
+    fn order(phase: Option<OrderPhase>, payment: Option<(&str, u32)>) -> Order {
+        let mut spec: resources::OrderSpec = serde_json::from_value(json!({
+            "customer": { "email": "a@example.com" },
+            "items": [{ "sku": "MUG-01", "quantity": 1 }],
+            "shippingAddress": { "name": "A", "line1": "1 High Street", "city": "Berlin", "country": "DE" },
+        }))
+        .unwrap();
+        spec.payment =
+            payment.map(|(method, retry)| PaymentChoice { method: Some(method.to_owned()), retry });
+        let mut order = Order::new("web-1", spec);
+        order.status = Some(OrderStatus { phase, ..OrderStatus::default() });
+        order
+    }
+
+    fn cancel() -> Change {
+        Change::Cancel { reason: "too late".into() }
+    }
+
+    fn pay(method: &str) -> Change {
+        Change::Pay { method: method.into() }
+    }
+
+    #[test]
+    fn an_order_can_be_stopped_until_its_parcel_is_on_the_way() {
+        for phase in [None, Some(OrderPhase::Placed), Some(OrderPhase::Paid), Some(OrderPhase::Stuck)] {
+            let patch = judge(&order(phase, None), &cancel()).unwrap();
+            assert_eq!(patch, Some(json!({ "cancel": { "reason": "too late" } })), "{phase:?}");
+        }
+        for phase in [OrderPhase::Shipped, OrderPhase::Completed, OrderPhase::Cancelled, OrderPhase::Rejected]
+        {
+            assert!(judge(&order(Some(phase), None), &cancel()).is_err(), "{phase}");
+        }
+    }
+
+    #[test]
+    fn a_wish_to_stop_that_is_there_already_is_not_written_again() {
+        let mut stopping = order(Some(OrderPhase::Compensating), None);
+        stopping.spec.cancel = Some(resources::Cancel { reason: "before".into() });
+        assert_eq!(judge(&stopping, &cancel()), Ok(None));
+    }
+
+    #[test]
+    fn the_same_method_again_is_a_retry_and_another_one_is_a_choice() {
+        let declined = order(Some(OrderPhase::AwaitingPayment), Some(("pm_a", 2)));
+        let again = judge(&declined, &pay("pm_a")).unwrap().unwrap();
+        assert_eq!(again, json!({ "payment": { "method": "pm_a", "retry": 3 } }));
+        let other = judge(&declined, &pay("pm_b")).unwrap().unwrap();
+        assert_eq!(other, json!({ "payment": { "method": "pm_b", "retry": 2 } }));
+        assert!(judge(&order(Some(OrderPhase::Paid), None), &pay("pm_a")).unwrap_err().contains("Paid"));
+    }
+}

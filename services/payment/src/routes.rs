@@ -1,0 +1,170 @@
+//! `/payments`: read a payment, and choose how an order that awaits one is paid.
+
+use axum::Json;
+use axum::extract::{FromRef, State};
+use axum::http::StatusCode;
+use axum::routing::MethodFilter;
+use chassis::Store;
+use chassis::questions::ask;
+use events::questions::{ChoosePayment, ChoosePaymentAnswer, ReadOwner};
+use money::Money;
+use resources::PaymentPhase;
+use rest::{Body, Caller, Gate, IdempotencyKey, Operation, Problem, Routes, Segments, Stored};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::machine::{Payment, Summary};
+use crate::store;
+
+/// How long the service of orders may take to answer.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// What the routes need.
+#[derive(Clone)]
+pub struct Counter {
+    /// The ledger.
+    pub store: Store,
+    /// Who asks.
+    pub gate: Gate,
+    /// The way to the service of orders.
+    pub nats: async_nats::Client,
+}
+
+impl FromRef<Counter> for Gate {
+    fn from_ref(counter: &Counter) -> Self {
+        counter.gate.clone()
+    }
+}
+
+/// How an order is to be paid.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewPaymentOfOrder {
+    /// The order id.
+    #[schemars(length(min = 1, max = 100))]
+    order_id: String,
+    /// The provider's token of a method, like pm_card_visa; never card data.
+    #[schemars(length(min = 1, max = 200), regex(pattern = "^[A-Za-z0-9][A-Za-z0-9_.:-]*$"))]
+    method: String,
+}
+
+/// The payment of an order; its id is the order's.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+struct ShownPaymentOfOrder {
+    /// The id.
+    id: String,
+    /// The order id, which is the same.
+    order_id: String,
+    /// How far it has come.
+    phase: PaymentPhase,
+    /// Which attempt that is.
+    attempt: u32,
+    /// What is to be paid.
+    amount: Money,
+    /// How much was taken, over all attempts.
+    captured: Money,
+    /// How much of it was given back.
+    refunded: Money,
+    /// One word why.
+    reason: Option<String>,
+    /// The same in a sentence.
+    message: Option<String>,
+    /// Where the customer confirms at their bank, when they have to.
+    action_url: Option<String>,
+}
+
+/// A payment is asked for.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+struct ChosenPayment {
+    /// The payment's id, which is the order's.
+    id: String,
+    /// The order id.
+    order_id: String,
+}
+
+/// The routes.
+#[must_use]
+pub fn routes() -> Routes<Counter> {
+    Routes::default()
+        .with(
+            MethodFilter::POST,
+            "/payments",
+            Operation::new("payments", "createPayment", "Pays an order of yours that awaits a payment.")
+                .needs_token(None)
+                .is_idempotent()
+                .reads::<NewPaymentOfOrder>()
+                .answers::<ChosenPayment>(202, "It is asked for; read it by its id.")
+                .refuses(404, "There is no such order of yours.")
+                .refuses(409, "The order does not await a payment."),
+            create_payment,
+        )
+        .with(
+            MethodFilter::GET,
+            "/payments/{id}",
+            Operation::new("payments", "readPayment", "The payment of an order of yours.")
+                .needs_token(None)
+                .answers::<ShownPaymentOfOrder>(200, "The payment.")
+                .refuses(404, "There is no such payment of yours."),
+            read_payment,
+        )
+}
+
+async fn create_payment(
+    caller: Caller,
+    key: IdempotencyKey,
+    State(counter): State<Counter>,
+    Body(wish): Body<NewPaymentOfOrder>,
+) -> Result<Stored, Problem> {
+    let nats = counter.nats.clone();
+    let user = caller.id().to_owned();
+    let question = ChoosePayment { order_id: wish.order_id.clone(), user, method: wish.method.clone() };
+    rest::once(&counter.store, caller.id(), &key, &wish, StatusCode::ACCEPTED, move |_| {
+        Box::pin(async move {
+            let order_id = question.order_id.clone();
+            match ask(&nats, &question, PATIENCE).await? {
+                ChoosePaymentAnswer::Chosen(_) => Ok(ChosenPayment { id: order_id.clone(), order_id }),
+                ChoosePaymentAnswer::Absent => Err(Problem::absent("you have no such order")),
+                ChoosePaymentAnswer::Refused(why) => Err(Problem::conflict(why)),
+            }
+        })
+    })
+    .await
+}
+
+async fn read_payment(
+    caller: Caller,
+    Segments(id): Segments<String>,
+    State(counter): State<Counter>,
+) -> Result<Json<ShownPaymentOfOrder>, Problem> {
+    let absent = || Problem::absent("you have no such payment");
+    let mut connection = counter.store.pool().acquire().await?;
+    let payment = store::read(&mut connection, &id).await?;
+    drop(connection);
+    let payment = payment.ok_or_else(absent)?;
+    if !caller.may("payments:refund") {
+        let owner = ask(&counter.nats, &ReadOwner { order_id: id }, PATIENCE).await?;
+        if owner.user.as_deref() != Some(caller.id()) {
+            return Err(absent());
+        }
+    }
+    Ok(Json(shown(payment)))
+}
+
+fn shown(payment: Payment) -> ShownPaymentOfOrder {
+    let Payment { order_id, wish, shown, .. } = payment;
+    let Summary { phase, attempt, captured, refunded, reason, message, reference: _, action_url } = shown;
+    ShownPaymentOfOrder {
+        id: order_id.clone(),
+        order_id,
+        phase,
+        attempt,
+        amount: wish.amount,
+        captured,
+        refunded,
+        reason,
+        message,
+        action_url,
+    }
+}
