@@ -32,6 +32,8 @@ pub enum Command {
     Stock(StockArguments),
     /// Look into an order, or repair it.
     Order(OrderArguments),
+    /// Look after what the service of orders keeps of all of them.
+    Orders(OrdersArguments),
     /// Look at messages that could not be handled; deliver them again, or drop them.
     DeadLetters(DeadLetterArguments),
     /// Manage who may order.
@@ -152,6 +154,25 @@ pub struct SkipArguments {
     pub reason: String,
     #[command(flatten)]
     pub reach: Reach,
+}
+
+#[derive(Args, Debug)]
+pub struct OrdersArguments {
+    #[command(subcommand)]
+    pub command: OrdersCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum OrdersCommand {
+    /// Make what shoppers read of their orders anew from the history, open orders first. Broken off, it goes on where it stopped.
+    /// To be run once after an upgrade from a version without REST.
+    Reproject {
+        /// Begin again, also when it was broken off.
+        #[arg(long)]
+        restart: bool,
+        #[command(flatten)]
+        reach: Reach,
+    },
 }
 
 #[derive(Args, Debug)]

@@ -6,6 +6,7 @@ mod cluster;
 mod dead_letters;
 mod generate;
 mod order;
+mod orders;
 mod repair;
 mod stock;
 
@@ -30,6 +31,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Catalog(arguments) => catalog::run(arguments.command).await,
         Command::Stock(arguments) => stock::run(arguments).await,
         Command::Order(arguments) => order::run(arguments.command).await,
+        Command::Orders(arguments) => orders::run(arguments.command).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments.command).await,
         Command::Accounts(arguments) => accounts::run(arguments.command).await,
         Command::Audit(arguments) => return Ok(audit::run(*arguments).await),

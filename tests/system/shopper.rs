@@ -5,7 +5,7 @@ use base64::Engine as _;
 use kube::api::Api;
 use resources::Order;
 use serde_json::{Value, json};
-use testkit::{PASSWORD, Program, Stack, Visitor, eventually, unique};
+use testkit::{Answer, PASSWORD, Program, Stack, Visitor, eventually, unique};
 
 use crate::Tested;
 
@@ -33,6 +33,24 @@ pub(crate) async fn reaches(visitor: &Visitor, id: &str, phase: &str) -> anyhow:
         let order = visitor.get(&format!("/orders/{id}")).await?.expect(200)?;
         anyhow::ensure!(order["phase"] == phase, "it is {order}");
         Ok(order)
+    })
+    .await
+}
+
+/// Sends again what was answered with 503, as its sentence says.
+async fn insistently(
+    visitor: &Visitor,
+    path: &str,
+    key: Option<&str>,
+    body: &Value,
+) -> anyhow::Result<Answer> {
+    eventually("the request is answered", || async {
+        let answer = match key {
+            Some(key) => visitor.send_once(path, key, body.clone()).await?,
+            None => visitor.send("POST", path, body.clone()).await?,
+        };
+        anyhow::ensure!(answer.status != 503, "{}", answer.body);
+        Ok(answer)
     })
     .await
 }
@@ -86,9 +104,9 @@ async fn a_shopper_signs_up_browses_fills_a_cart_checks_out_and_follows_the_orde
 
     // Live.
     let told = visitor.follow(&id, None, "Completed").await?;
-    let names: Vec<&str> = told.iter().map(|(_, name, _)| name.as_str()).collect();
+    let names: Vec<&str> = told.iter().map(|told| told.name.as_str()).collect();
     assert_eq!(names, ["order.placed", "order.reserved", "order.paid", "order.shipped", "order.completed"]);
-    let ids: Vec<&str> = told.iter().map(|(id, _, _)| id.as_str()).collect();
+    let ids: Vec<&str> = told.iter().map(|told| told.id.as_str()).collect();
     assert_eq!(ids, ["1", "2", "3", "4", "5"]);
     let resumed = visitor.follow(&id, Some("3"), "Completed").await?;
     assert_eq!(resumed.len(), 2, "what was told is not told again");
@@ -162,7 +180,7 @@ async fn a_key_places_one_order_however_often_it_is_sent() -> Tested {
     let visitor = Visitor::signed_up(&stack).await?;
     let key = unique("key");
     let wish = order_of(&sku, 1, "pm_card_visa");
-    let sent = (0..50).map(|_| visitor.send_once("/orders", &key, wish.clone()));
+    let sent = (0..50).map(|_| insistently(&visitor, "/orders", Some(&key), &wish));
     let answers = futures::future::try_join_all(sent).await?;
     let first = answers[0].text("/id")?;
     for answer in &answers {
@@ -189,12 +207,7 @@ async fn one_cart_makes_one_order_however_many_clicks() -> Tested {
     for key in [None, Some(unique("key"))] {
         let visitor = Visitor::signed_up(&stack).await?;
         visitor.send("PUT", &format!("/cart/items/{sku}"), json!({ "quantity": 1 })).await?.expect(200)?;
-        let sent = (0..50).map(|_| async {
-            match &key {
-                Some(key) => visitor.send_once("/cart/checkout", key, wish.clone()).await,
-                None => visitor.send("POST", "/cart/checkout", wish.clone()).await,
-            }
-        });
+        let sent = (0..50).map(|_| insistently(&visitor, "/cart/checkout", key.as_deref(), &wish));
         let answers = futures::future::try_join_all(sent).await?;
         let ids: std::collections::BTreeSet<String> = answers
             .iter()

@@ -11,6 +11,7 @@ mod load;
 mod meters;
 mod programs;
 mod report;
+mod rest;
 mod shopper;
 mod yardstick;
 
@@ -84,6 +85,8 @@ async fn main() -> anyhow::Result<()> {
     let (throughput, used, memory) = throughput(&arguments, &load, &meters, &shop).await?;
     let latency = load.open(5, arguments.seconds).await?;
     print_rows("Latency at 5 orders a second", &report::load_rows(&latency));
+    let rest = rest::measure(&stack, services.pid()?).await.context("the REST could not be measured")?;
+    print_rows("The REST", &report::rest_rows(&rest));
     let levels = levels(&arguments, &load, &meters, &shop).await?;
     let operator_memory = meters::proportional_set_size(operator.pid()?)?;
     println!("{}", row("the operator's memory then", operator_memory, "MiB"));
@@ -120,6 +123,11 @@ async fn main() -> anyhow::Result<()> {
         raw_status_puts_per_second: rounded(limits.status_puts),
         raw_deletes_per_second: rounded(limits.deletes),
         cost_ratio_10k_to_100: rounded(last / first),
+        browse_per_second_per_core: rounded(rest.browse_per_second_per_core),
+        browse_p99_ms: rounded(rest.browse_p99),
+        accepted_per_second: rounded(rest.accepted_per_second),
+        stream_lag_ms: rounded(rest.stream_lag),
+        stream_mb: rounded(rest.streams),
         audit,
     };
     operator.stop().await?;

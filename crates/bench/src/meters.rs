@@ -182,7 +182,10 @@ pub fn proportional_set_size(pid: u32) -> anyhow::Result<f64> {
 }
 
 /// User, system and waited-for children's time of a process, in milliseconds.
-fn processor_time(pid: u32) -> anyhow::Result<u64> {
+///
+/// # Errors
+/// When it has ended.
+pub fn processor_time(pid: u32) -> anyhow::Result<u64> {
     let path = format!("/proc/{pid}/stat");
     let text = std::fs::read_to_string(&path).with_context(|| format!("failed to read {path}"))?;
     ticks_in(&text).map(|ticks| ticks * 10).with_context(|| format!("failed to understand {path}"))

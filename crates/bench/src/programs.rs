@@ -7,8 +7,18 @@ use anyhow::Context as _;
 use testkit::{Program, Stack, eventually};
 use tokio::process::Child;
 
-const SERVICES: [&str; 8] =
-    ["run", "inventory", "payment", "shipping", "notifications", "catalog", "accounts", "orders"];
+const SERVICES: [&str; 10] = [
+    "run",
+    "inventory",
+    "payment",
+    "shipping",
+    "notifications",
+    "catalog",
+    "accounts",
+    "orders",
+    "cart",
+    "storefront",
+];
 
 /// One process.
 pub struct Running {
@@ -50,6 +60,10 @@ impl Running {
         let child = Program::supercargo(arguments)
             .with("HTTP_ADDR", &address)
             .with("RUST_LOG", "warn")
+            // All load comes from one address and a few users.
+            .with("RATE_LIMIT_ADDRESS", "1000000")
+            .with("RATE_LIMIT_USER", "1000000")
+            .with("RATE_LIMIT_LOGIN", "1000000")
             .with("KUBECONFIG", &kubeconfig.to_string_lossy())
             .start(&logs.join(format!("bench-{name}.log")))?;
         let running = Self { name, child, address };

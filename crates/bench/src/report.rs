@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::limits::Limits;
 use crate::load::Carried;
 use crate::meters::Reading;
+use crate::rest::Figures;
 
 /// The last line of the output.
 #[derive(Debug, Serialize)]
@@ -26,6 +27,11 @@ pub struct Summary {
     pub raw_status_puts_per_second: f64,
     pub raw_deletes_per_second: f64,
     pub cost_ratio_10k_to_100: f64,
+    pub browse_per_second_per_core: f64,
+    pub browse_p99_ms: f64,
+    pub accepted_per_second: f64,
+    pub stream_lag_ms: f64,
+    pub stream_mb: f64,
     pub audit: String,
 }
 
@@ -69,6 +75,20 @@ pub fn load_rows(carried: &Carried) -> Vec<String> {
         row("completed", carried.rate(), "a second"),
         row("latency p50", carried.percentile(50), "ms"),
         row("latency p99", carried.percentile(99), "ms"),
+    ]
+}
+
+/// What the REST can do, as lines.
+#[must_use]
+pub fn rest_rows(figures: &Figures) -> Vec<String> {
+    let Figures { browse_per_second_per_core, browse_p99, accepted_per_second, stream_lag, streams } =
+        figures;
+    vec![
+        row("browsing, for each second of our processor time", *browse_per_second_per_core, "requests"),
+        row("browsing p99, 32 at once", *browse_p99, "ms"),
+        row("orders accepted, 32 at once", *accepted_per_second, "a second"),
+        row("live stream p99, from decision to reader", *stream_lag, "ms"),
+        row("memory for 1,000 open streams", *streams, "MiB"),
     ]
 }
 

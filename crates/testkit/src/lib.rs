@@ -49,5 +49,5 @@ pub use settled::{Mails, Settled};
 pub use shop::{Placed, Policy, TestShop, policy};
 pub use stack::{Stack, unique};
 pub use stock::Level;
-pub use visitor::{Answer, PASSWORD, Visitor};
+pub use visitor::{Answer, PASSWORD, Told, Visitor};
 pub use waiting::{PATIENCE, eventually};

@@ -1,6 +1,7 @@
 //! A shopper at the REST of the shop.
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
@@ -32,6 +33,19 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body as JSON; null when there is none.
     pub body: Value,
+}
+
+/// What a stream of events told.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The event's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its data.
+    pub data: Value,
+    /// When it was read.
+    pub read_at: Timestamp,
 }
 
 impl Answer {
@@ -149,7 +163,7 @@ impl Visitor {
         request.send().await.with_context(|| format!("{path} does not answer"))
     }
 
-    /// Follows an order's events until one tells of `phase`; answers all that were told, as (id, name, data).
+    /// Follows an order's events until one tells of `phase`; answers all that were told.
     ///
     /// # Errors
     /// When the stream ends first.
@@ -158,7 +172,7 @@ impl Visitor {
         order_id: &str,
         after: Option<&str>,
         phase: &str,
-    ) -> anyhow::Result<Vec<(String, String, Value)>> {
+    ) -> anyhow::Result<Vec<Told>> {
         let headers: Vec<(&str, &str)> = after.map(|id| ("last-event-id", id)).into_iter().collect();
         let path = format!("/orders/{order_id}/events");
         let mut response = self.open("GET", &path, &headers, None).await?;
@@ -179,7 +193,7 @@ impl Visitor {
                 };
                 let data: Value = serde_json::from_str(&data).context("an event whose data is no JSON")?;
                 let arrived = data["phase"] == phase;
-                told.push((id, name, data));
+                told.push(Told { id, name, data, read_at: Timestamp::now() });
                 if arrived {
                     return Ok(told);
                 }

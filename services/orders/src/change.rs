@@ -3,10 +3,12 @@
 //! Each is a patch of the resource on the version that was judged: the operator and the rules in the resource's schema decide what
 //! comes of it.
 
-use events::questions::ChoosePaymentAnswer;
+use events::questions::{ChoosePaymentAnswer, RefundOrderAnswer};
 use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
-use resources::{Address, Item, Order, OrderPhase, PaymentChoice, ShippingService};
+use resources::{
+    Address, Item, Order, OrderPhase, PaymentChoice, REPAIR_BY_ANNOTATION, RepairAction, ShippingService,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -49,6 +51,13 @@ pub enum Change {
     },
     /// Change what is ordered or where it goes.
     Edit(ChangeOrder),
+    /// Give all the money back.
+    Refund {
+        /// Who asks.
+        by: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Why a change was not made.
@@ -62,7 +71,7 @@ pub enum ChangeError {
     Unavailable,
 }
 
-/// What to write for `change`: a patch of `spec`, or nothing when it is so already.
+/// What to write for `change`: a patch of the resource, or nothing when it is so already.
 ///
 /// # Errors
 /// Why it cannot be.
@@ -78,7 +87,7 @@ pub fn judge(order: &Order, change: &Change) -> Result<Option<Value>, String> {
             }
             _ if ended => Err(format!("the order has ended ({shown}): there is nothing to cancel")),
             _ if order.spec.cancel.is_some() => Ok(None),
-            _ => Ok(Some(json!({ "cancel": { "reason": reason } }))),
+            _ => Ok(Some(json!({ "spec": { "cancel": { "reason": reason } } }))),
         },
         Change::Pay { method } => {
             if phase != Some(OrderPhase::AwaitingPayment) {
@@ -88,10 +97,15 @@ pub fn judge(order: &Order, change: &Change) -> Result<Option<Value>, String> {
             let same = tried.method.as_ref() == Some(method);
             let retry = if same { tried.retry.saturating_add(1) } else { tried.retry };
             let choice = PaymentChoice { method: Some(method.clone()), retry };
-            Ok(Some(json!({ "payment": choice })))
+            Ok(Some(json!({ "spec": { "payment": choice } })))
         }
         Change::Edit(_) if ended => Err(format!("the order has ended ({shown}): it cannot be changed")),
-        Change::Edit(edit) => serde_json::to_value(edit).map(Some).map_err(|error| error.to_string()),
+        Change::Edit(edit) => Ok(Some(json!({ "spec": edit }))),
+        // The operator judges it, and records it with who and why: `supercargo order refund` asks the same way.
+        Change::Refund { by, reason } => {
+            let annotations = json!({ RepairAction::Refund.annotation(): reason, REPAIR_BY_ANNOTATION: by });
+            Ok(Some(json!({ "metadata": { "annotations": annotations } })))
+        }
     }
 }
 
@@ -111,12 +125,11 @@ impl Desk {
                 return Err(ChangeError::Conflict("the order has ended and is archived".to_owned()));
             };
             let phase = order.status.as_ref().and_then(|status| status.phase);
-            let Some(spec) = judge(&order, change).map_err(ChangeError::Conflict)? else {
+            let Some(mut patch) = judge(&order, change).map_err(ChangeError::Conflict)? else {
                 return Ok(phase);
             };
-            let version = order.resource_version();
-            let patch = json!({ "metadata": { "resourceVersion": version }, "spec": spec });
-            match orders.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+            patch["metadata"]["resourceVersion"] = json!(order.resource_version());
+            match orders.patch(name, &writer(), &Patch::Merge(&patch)).await {
                 Ok(_) => return Ok(phase),
                 // It moved meanwhile: judged anew.
                 Err(kube::Error::Api(refusal)) if refusal.code == 409 => {}
@@ -127,6 +140,21 @@ impl Desk {
             }
         }
         Err(ChangeError::Unavailable)
+    }
+
+    /// [`Change::Refund`] of an order, for the service of payments.
+    pub(crate) async fn refund(
+        &self,
+        view: Option<View>,
+        by: String,
+        reason: String,
+    ) -> Result<RefundOrderAnswer, ChangeError> {
+        let Some(view) = view else { return Ok(RefundOrderAnswer::Absent) };
+        match self.change(&view, &Change::Refund { by, reason }).await {
+            Ok(_) => Ok(RefundOrderAnswer::Asked),
+            Err(ChangeError::Conflict(why)) => Ok(RefundOrderAnswer::Refused(why)),
+            Err(error @ ChangeError::Unavailable) => Err(error),
+        }
     }
 
     /// [`Change::Pay`] of a user's order, for the service of payments.
@@ -145,6 +173,11 @@ impl Desk {
             Err(error @ ChangeError::Unavailable) => Err(error),
         }
     }
+}
+
+/// Who writes, as the resource remembers it.
+fn writer() -> PatchParams {
+    PatchParams { field_manager: Some("supercargo-orders".to_owned()), ..PatchParams::default() }
 }
 
 fn unavailable(name: &str, error: &kube::Error) -> ChangeError {
@@ -184,7 +217,7 @@ mod tests {
     fn an_order_can_be_stopped_until_its_parcel_is_on_the_way() {
         for phase in [None, Some(OrderPhase::Placed), Some(OrderPhase::Paid), Some(OrderPhase::Stuck)] {
             let patch = judge(&order(phase, None), &cancel()).unwrap();
-            assert_eq!(patch, Some(json!({ "cancel": { "reason": "too late" } })), "{phase:?}");
+            assert_eq!(patch, Some(json!({ "spec": { "cancel": { "reason": "too late" } } })), "{phase:?}");
         }
         for phase in [OrderPhase::Shipped, OrderPhase::Completed, OrderPhase::Cancelled, OrderPhase::Rejected]
         {
@@ -203,9 +236,9 @@ mod tests {
     fn the_same_method_again_is_a_retry_and_another_one_is_a_choice() {
         let declined = order(Some(OrderPhase::AwaitingPayment), Some(("pm_a", 2)));
         let again = judge(&declined, &pay("pm_a")).unwrap().unwrap();
-        assert_eq!(again, json!({ "payment": { "method": "pm_a", "retry": 3 } }));
+        assert_eq!(again, json!({ "spec": { "payment": { "method": "pm_a", "retry": 3 } } }));
         let other = judge(&declined, &pay("pm_b")).unwrap().unwrap();
-        assert_eq!(other, json!({ "payment": { "method": "pm_b", "retry": 2 } }));
+        assert_eq!(other, json!({ "spec": { "payment": { "method": "pm_b", "retry": 2 } } }));
         assert!(judge(&order(Some(OrderPhase::Paid), None), &pay("pm_a")).unwrap_err().contains("Paid"));
     }
 }

@@ -21,6 +21,7 @@ mod place;
 mod placements;
 pub mod questions;
 mod record;
+pub mod reproject;
 pub mod routes;
 mod settings;
 mod store;
@@ -31,7 +32,9 @@ mod views;
 use std::sync::Arc;
 
 use chassis::{Platform, Role, Store, Subscription, consumer, questions::answer};
-use events::questions::{Archive, ChoosePayment, PlaceOrder, ReadHistory, ReadOwner, RecallName};
+use events::questions::{
+    Archive, ChoosePayment, PlaceOrder, ReadHistory, ReadOwner, RecallName, RefundOrder,
+};
 use events::streams;
 use rest::{Gate, Operation};
 
@@ -43,6 +46,7 @@ pub use views::View;
 
 use crate::handlers::RecordEvents;
 use crate::questions::Librarian;
+use crate::reproject::Reprojector;
 use crate::routes::{Counter, Live};
 
 /// How many transactions record events at the same time: meanwhile others gather for the next.
@@ -84,7 +88,12 @@ pub async fn start(settings: Settings, platform: Platform, gate: Gate) -> anyhow
         .doing("read", answer::<ReadHistory>(platform.clone(), librarian))
         .doing("place", answer::<PlaceOrder>(platform.clone(), clerk.clone()))
         .doing("owner", answer::<ReadOwner>(platform.clone(), clerk.clone()))
-        .doing("pay", answer::<ChoosePayment>(platform.clone(), clerk))
+        .doing("pay", answer::<ChoosePayment>(platform.clone(), clerk.clone()))
+        .doing("refund", answer::<RefundOrder>(platform.clone(), clerk))
+        .doing(
+            "reproject",
+            answer::<reproject::Reproject>(platform.clone(), Arc::new(Reprojector(store.clone()))),
+        )
         .doing("live", live.hear(platform.clone()))
         .doing("gaps", gaps::watch(platform, store)))
 }

@@ -10,7 +10,7 @@ use chassis::questions::Answerer;
 use chassis::{Point, Store, effect};
 use events::questions::{
     ChoosePayment, ChoosePaymentAnswer, NewOrder, PlaceOrder, PlaceOrderAnswer, ReadOwner, ReadOwnerAnswer,
-    Reply,
+    RefundOrder, RefundOrderAnswer, Reply,
 };
 use kube::api::{Api, PostParams};
 use kube::{Resource, ResourceExt};
@@ -87,7 +87,7 @@ impl Desk {
         let mut transaction = self.store.begin().await?;
         transaction.about("placement", &id);
         placements::answer_in_tx(&mut transaction, user, key, &id).await?;
-        views::begin_in_tx(&mut transaction, &order, user, now).await?;
+        views::begin_in_tx(&mut transaction, &order, user, placement.asked_at).await?;
         transaction.commit().await?;
         metrics::counter!("supercargo_orders_placed_total").increment(1);
         tracing::info!(order = id, name, "placed");
@@ -214,6 +214,21 @@ impl Answerer<ChoosePayment, ChoosePaymentAnswer> for Desk {
             Err(error) => return Reply::Unavailable(format!("the database of orders failed: {error}")),
         };
         match self.pay(view, &user, &method).await {
+            Ok(answer) => Reply::Answer(answer),
+            Err(error) => Reply::Unavailable(error.to_string()),
+        }
+    }
+}
+
+#[async_trait]
+impl Answerer<RefundOrder, RefundOrderAnswer> for Desk {
+    async fn answer(&self, question: RefundOrder) -> Reply<RefundOrderAnswer> {
+        let RefundOrder { order_id, by, reason } = question;
+        let view = match views::of_id(self.store.pool(), &order_id).await {
+            Ok(view) => view,
+            Err(error) => return Reply::Unavailable(format!("the database of orders failed: {error}")),
+        };
+        match self.refund(view, by, reason).await {
             Ok(answer) => Reply::Answer(answer),
             Err(error) => Reply::Unavailable(error.to_string()),
         }

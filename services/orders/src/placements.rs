@@ -1,6 +1,6 @@
 //! The table `placements`: what was asked for through REST, one row a key of a user.
 
-use chassis::{Transaction, to_database};
+use chassis::{Transaction, from_database, to_database};
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -11,6 +11,8 @@ use sqlx::{Error, PgPool, Row};
 pub(crate) struct Placement {
     /// The hash of what was asked for first.
     pub(crate) request_hash: Vec<u8>,
+    /// When it was asked for first.
+    pub(crate) asked_at: Timestamp,
     /// The order that it became.
     pub(crate) order_id: Option<String>,
 }
@@ -51,13 +53,18 @@ pub(crate) async fn intend(
     .bind(to_database(at))
     .execute(pool)
     .await?;
-    let row =
-        sqlx::query("SELECT request_hash, order_id FROM placements WHERE user_id = $1 AND request_key = $2")
-            .bind(user)
-            .bind(key)
-            .fetch_one(pool)
-            .await?;
-    Ok(Placement { request_hash: row.try_get("request_hash")?, order_id: row.try_get("order_id")? })
+    let row = sqlx::query(
+        "SELECT request_hash, asked_at, order_id FROM placements WHERE user_id = $1 AND request_key = $2",
+    )
+    .bind(user)
+    .bind(key)
+    .fetch_one(pool)
+    .await?;
+    Ok(Placement {
+        request_hash: row.try_get("request_hash")?,
+        asked_at: from_database(row.try_get("asked_at")?),
+        order_id: row.try_get("order_id")?,
+    })
 }
 
 /// Takes an intent back of which no order came: the cluster refuses it, and the key may be used for a better one.

@@ -294,9 +294,9 @@ mod tests {
     fn an_event_that_only_a_newer_service_knows_is_recorded_as_it_is() {
         let data = json!({"anything": true});
         let message =
-            message("supercargo.event.cart.checked_out", "dev.supercargo.cart.checked_out.v1", "c-1", &data);
+            message("supercargo.event.parcel.weighed", "dev.supercargo.parcel.weighed.v1", "p-1", &data);
         let record = Record::read(&message).unwrap();
-        assert_eq!((record.event.as_str(), record.data), ("cart.checked_out", data));
+        assert_eq!((record.event.as_str(), record.data), ("parcel.weighed", data));
     }
 
     #[test]

@@ -88,7 +88,10 @@ async fn with_transition(
         "INSERT INTO order_views (order_id, namespace, name, user_id, placed_at, sequence, phase, transition)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (order_id) DO UPDATE SET
-             user_id = COALESCE(order_views.user_id, EXCLUDED.user_id),
+             user_id = CASE WHEN order_views.sequence < EXCLUDED.sequence
+                            THEN COALESCE(EXCLUDED.user_id,
+                                          (SELECT p.user_id FROM placements p WHERE p.order_id = EXCLUDED.order_id))
+                            ELSE order_views.user_id END,
              placed_at = LEAST(order_views.placed_at, EXCLUDED.placed_at),
              sequence = GREATEST(order_views.sequence, EXCLUDED.sequence),
              phase = CASE WHEN order_views.sequence < EXCLUDED.sequence THEN EXCLUDED.phase ELSE order_views.phase END,
@@ -139,7 +142,8 @@ pub(crate) async fn begin_in_tx(
     sqlx::query(
         "INSERT INTO order_views (order_id, namespace, name, user_id, placed_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (order_id) DO UPDATE SET
-             user_id = EXCLUDED.user_id, placed_at = LEAST(order_views.placed_at, EXCLUDED.placed_at)",
+             user_id = COALESCE(order_views.user_id, EXCLUDED.user_id),
+             placed_at = LEAST(order_views.placed_at, EXCLUDED.placed_at)",
     )
     .bind(order_id)
     .bind(namespace)

@@ -6,10 +6,12 @@ use axum::http::StatusCode;
 use axum::routing::MethodFilter;
 use chassis::Store;
 use chassis::questions::ask;
-use events::questions::{ChoosePayment, ChoosePaymentAnswer, ReadOwner};
+use events::questions::{ChoosePayment, ChoosePaymentAnswer, ReadOwner, RefundOrder, RefundOrderAnswer};
 use money::Money;
 use resources::PaymentPhase;
-use rest::{Body, Caller, Gate, IdempotencyKey, Operation, Problem, Routes, Segments, Stored};
+use rest::{
+    Body, Caller, Gate, Holder, IdempotencyKey, Operation, Permission, Problem, Routes, Segments, Stored,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +19,7 @@ use crate::machine::{Payment, Summary};
 use crate::store;
 
 /// How long the service of orders may take to answer.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What the routes need.
 #[derive(Clone)]
@@ -84,6 +86,22 @@ struct ChosenPayment {
     order_id: String,
 }
 
+/// Who may give money back.
+pub struct PaymentsRefund;
+
+impl Permission for PaymentsRefund {
+    const NAME: &'static str = "payments:refund";
+}
+
+/// Money is to be given back: all that is kept for the order.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewRefund {
+    /// Why, in words; recorded on the order with who asked. The same words again are the same request.
+    #[schemars(length(min = 1, max = 200), regex(pattern = r"^[^\x00-\x1f\x7f]*$"))]
+    reason: String,
+}
+
 /// The routes.
 #[must_use]
 pub fn routes() -> Routes<Counter> {
@@ -109,6 +127,45 @@ pub fn routes() -> Routes<Counter> {
                 .refuses(404, "There is no such payment of yours."),
             read_payment,
         )
+        .with(
+            MethodFilter::POST,
+            "/payments/{id}/refund",
+            Operation::new(
+                "payments",
+                "refundPayment",
+                "Gives back all the money that is kept for an order.",
+            )
+            .needs_token(Some(PaymentsRefund::NAME))
+            .is_idempotent()
+            .reads::<NewRefund>()
+            .answers::<ChosenPayment>(202, "It is asked for; the payment and the order say what came of it.")
+            .refuses(404, "There is no such order.")
+            .refuses(409, "The order is archived."),
+            refund_payment,
+        )
+}
+
+async fn refund_payment(
+    holder: Holder<PaymentsRefund>,
+    Segments(id): Segments<String>,
+    key: IdempotencyKey,
+    State(counter): State<Counter>,
+    Body(NewRefund { reason }): Body<NewRefund>,
+) -> Result<Stored, Problem> {
+    let caller = holder.caller;
+    let question = RefundOrder { order_id: id.clone(), by: caller.user.email.clone(), reason };
+    let nats = counter.nats.clone();
+    let request = ("refundPayment", question.clone());
+    rest::once(&counter.store, caller.id(), &key, &request, StatusCode::ACCEPTED, move |_| {
+        Box::pin(async move {
+            match ask(&nats, &question, PATIENCE).await? {
+                RefundOrderAnswer::Asked => Ok(ChosenPayment { id: id.clone(), order_id: id }),
+                RefundOrderAnswer::Absent => Err(Problem::absent("there is no such order")),
+                RefundOrderAnswer::Refused(why) => Err(Problem::conflict(why)),
+            }
+        })
+    })
+    .await
 }
 
 async fn create_payment(
@@ -120,7 +177,8 @@ async fn create_payment(
     let nats = counter.nats.clone();
     let user = caller.id().to_owned();
     let question = ChoosePayment { order_id: wish.order_id.clone(), user, method: wish.method.clone() };
-    rest::once(&counter.store, caller.id(), &key, &wish, StatusCode::ACCEPTED, move |_| {
+    let request = ("createPayment", &wish);
+    rest::once(&counter.store, caller.id(), &key, &request, StatusCode::ACCEPTED, move |_| {
         Box::pin(async move {
             let order_id = question.order_id.clone();
             match ask(&nats, &question, PATIENCE).await? {
@@ -143,7 +201,7 @@ async fn read_payment(
     let payment = store::read(&mut connection, &id).await?;
     drop(connection);
     let payment = payment.ok_or_else(absent)?;
-    if !caller.may("payments:refund") {
+    if !caller.may(PaymentsRefund::NAME) {
         let owner = ask(&counter.nats, &ReadOwner { order_id: id }, PATIENCE).await?;
         if owner.user.as_deref() != Some(caller.id()) {
             return Err(absent());

@@ -15,7 +15,7 @@ use crate::StockLevel;
 pub use shopping::{
     ArticleData, CheckSession, ChoosePayment, ChoosePaymentAnswer, Identity, NewOrder, NewPayment,
     PlaceOrder, PlaceOrderAnswer, PublicKey, ReadArticles, ReadArticlesAnswer, ReadKeys, ReadKeysAnswer,
-    ReadOwner, ReadOwnerAnswer, SessionAnswer,
+    ReadOwner, ReadOwnerAnswer, RefundOrder, RefundOrderAnswer, SessionAnswer,
 };
 
 /// A question, its answer and its subject.

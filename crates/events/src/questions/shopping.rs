@@ -232,3 +232,32 @@ impl Question for ChoosePayment {
     type Answer = ChoosePaymentAnswer;
     const SUBJECT: &'static str = "orders.pay";
 }
+
+/// Give back all the money that is kept for this order.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RefundOrder {
+    /// The order id.
+    pub order_id: String,
+    /// Who asks; recorded on the order.
+    pub by: String,
+    /// Why, in words; the same words again are the same request.
+    pub reason: String,
+}
+
+/// The answer to [`RefundOrder`].
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub enum RefundOrderAnswer {
+    /// It is asked for: the operator judges it, and the order says what came of it.
+    Asked,
+    /// There is no such order.
+    Absent,
+    /// It cannot be. Says why.
+    Refused(String),
+}
+
+impl Question for RefundOrder {
+    type Answer = RefundOrderAnswer;
+    const SUBJECT: &'static str = "orders.refund";
+}

@@ -1,0 +1,98 @@
+//! The shop's staff at the API: articles, stock, users, refunds.
+
+use serde_json::json;
+use testkit::{Program, Stack, Visitor, eventually, unique};
+
+use crate::Tested;
+use crate::shopper::{order_of, reaches};
+
+async fn admin(stack: &Stack) -> anyhow::Result<Visitor> {
+    let admin = Visitor::signed_up(stack).await?;
+    Program::supercargo(&["accounts", "grant-admin", &admin.email]).answer().await?;
+    Ok(admin)
+}
+
+#[tokio::test]
+async fn an_article_is_made_stocked_changed_sold_and_retired() -> Tested {
+    let stack = Stack::from_env().await?;
+    let admin = admin(&stack).await?;
+    let shopper = Visitor::signed_up(&stack).await?;
+    let sku = unique("ARTICLE");
+    let money = |amount: &str| json!({ "amount": amount, "currency": "EUR" });
+    let article = json!({ "sku": sku, "name": "A teapot", "price": money("20.00"), "categories": ["tea"] });
+    let made = admin.send_once("/products", "make", article.clone()).await?;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let again = admin.send_once("/products", "make", article.clone()).await?;
+    assert_eq!((again.status, &again.headers["idempotent-replayed"]), (201, &"true".parse()?));
+    assert_eq!(admin.send("POST", "/products", article).await?.status, 409);
+
+    let stock = format!("/products/{sku}/stock");
+    let moved =
+        admin.send("PUT", &stock, json!({ "movement": 5, "reason": "delivery" })).await?.expect(200)?;
+    assert_eq!((&moved["onHand"], &moved["available"]), (&json!(5), &json!(5)), "{moved}");
+    let refused = admin.send("PUT", &stock, json!({ "movement": -6, "reason": "broken" })).await?;
+    assert_eq!(refused.status, 409, "{}", refused.body);
+    let path = format!("/products/{sku}");
+    eventually("the level to be shown", || async {
+        let product = shopper.get(&path).await?.expect(200)?;
+        anyhow::ensure!(product["available"] == 5, "{product}");
+        Ok(())
+    })
+    .await?;
+
+    let change = json!({ "name": "A teapot", "price": money("25.00"), "categories": ["tea"] });
+    admin.send("PUT", &path, change).await?.expect(200)?;
+    let id = shopper.send("POST", "/orders", order_of(&sku, 2, "pm_card_visa")).await?.text("/id")?;
+    let order = reaches(&shopper, &id, "Completed").await?;
+    assert_eq!(order["total"], money("50.00"));
+    assert_eq!(admin.ask("DELETE", &path, &[], None).await?.status, 204);
+    assert_eq!(shopper.get(&path).await?.expect(200)?["retired"], true, "orders lead to it");
+    let found = shopper.get(&format!("/products?query={sku}")).await?.expect(200)?;
+    assert_eq!(found["items"], json!([]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn money_is_given_back_by_who_may_and_the_order_says_who_and_why() -> Tested {
+    let stack = Stack::from_env().await?;
+    let shop = stack.shop().await?;
+    let sku = shop.article("15.90", 10).await?;
+    let admin = admin(&stack).await?;
+    let shopper = Visitor::signed_up(&stack).await?;
+    let id = shopper.send("POST", "/orders", order_of(&sku, 1, "pm_card_visa")).await?.text("/id")?;
+    let order = reaches(&shopper, &id, "Completed").await?;
+    let path = format!("/payments/{id}/refund");
+    assert_eq!(shopper.send("POST", &path, json!({ "reason": "mine" })).await?.status, 403);
+    let asked = admin.send("POST", &path, json!({ "reason": "it was broken" })).await?;
+    assert_eq!(asked.status, 202, "{}", asked.body);
+    eventually("the money to be back", || async {
+        let payment = shopper.get(&format!("/payments/{id}")).await?.expect(200)?;
+        anyhow::ensure!(payment["refunded"]["amount"] == "15.90", "{payment}");
+        Ok(())
+    })
+    .await?;
+    let name = order["name"].as_str().unwrap_or_default();
+    let repairs =
+        ["get", "order", name, "-o", "jsonpath={.status.repairs[0].by} {.status.repairs[0].reason}"];
+    let said = Program::kubectl("default", &repairs).answer().await?;
+    assert_eq!(said, format!("{} it was broken", admin.email));
+    Ok(())
+}
+
+#[tokio::test]
+async fn permissions_count_at_once_and_a_disabled_user_is_out() -> Tested {
+    let stack = Stack::from_env().await?;
+    let admin = admin(&stack).await?;
+    let helper = Visitor::signed_up(&stack).await?;
+    let list = "/users?limit=1";
+    assert_eq!(helper.get(list).await?.status, 403);
+    let path = format!("/users/{}/permissions", helper.id);
+    admin.send("PUT", &path, json!({ "permissions": ["users:admin"] })).await?.expect(200)?;
+    helper.get(list).await?.expect(200)?;
+    admin.send("PUT", &path, json!({ "permissions": [] })).await?.expect(200)?;
+    assert_eq!(helper.get(list).await?.status, 403);
+    let disabled = admin.ask("POST", &format!("/users/{}/disable", helper.id), &[], None).await?;
+    assert_eq!(disabled.status, 200, "{}", disabled.body);
+    assert_eq!(helper.get("/users/me").await?.status, 401);
+    Ok(())
+}
