@@ -63,6 +63,7 @@ impl Running {
             // All load comes from one address and a few users.
             .with("RATE_LIMIT_ADDRESS", "1000000")
             .with("RATE_LIMIT_USER", "1000000")
+            .with("RATE_LIMIT_SIGNUP", "1000000")
             .with("RATE_LIMIT_LOGIN", "1000000")
             .with("KUBECONFIG", &kubeconfig.to_string_lossy())
             .start(&logs.join(format!("bench-{name}.log")))?;

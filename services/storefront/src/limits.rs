@@ -29,6 +29,7 @@ type Limiter<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateI
 pub(crate) struct Limits {
     addresses: Limiter<IpAddr>,
     users: Limiter<String>,
+    signups: Limiter<IpAddr>,
     logins: Limiter<IpAddr>,
     gate: Gate,
     forwarded_hops: usize,
@@ -50,11 +51,11 @@ impl Limits {
         let quota = |each_second: u32| {
             Quota::per_second(nonzero(each_second)).allow_burst(nonzero(each_second.saturating_mul(BURST)))
         };
-        let logins = Quota::per_minute(nonzero(settings.rate_limit_login));
         Self {
             addresses: limiter(quota(settings.rate_limit_address)),
             users: limiter(quota(settings.rate_limit_user)),
-            logins: limiter(logins),
+            signups: limiter(Quota::per_minute(nonzero(settings.rate_limit_signup))),
+            logins: limiter(Quota::per_minute(nonzero(settings.rate_limit_login))),
             gate,
             forwarded_hops: settings.forwarded_hops,
         }
@@ -68,6 +69,7 @@ impl Limits {
                 _ = ticks.tick() => {
                     self.addresses.retain_recent();
                     self.users.retain_recent();
+                    self.signups.retain_recent();
                     self.logins.retain_recent();
                 }
                 () = stop.cancelled() => return Ok(()),
@@ -75,10 +77,15 @@ impl Limits {
         }
     }
 
-    async fn judge(&self, address: IpAddr, login: bool, headers: &HeaderMap) -> Verdict {
+    async fn judge(&self, address: IpAddr, door: Option<Door>, headers: &HeaderMap) -> Verdict {
         let mut verdict = check(&self.addresses, &address);
-        if login {
-            verdict = stricter(verdict, check(&self.logins, &address));
+        let door = match door {
+            Some(Door::SignUp) => Some(&self.signups),
+            Some(Door::LogIn) => Some(&self.logins),
+            None => None,
+        };
+        if let Some(limiter) = door {
+            verdict = stricter(verdict, check(limiter, &address));
         }
         // Whoever makes up a token is counted by address alone: nobody can use up another user's share.
         if verdict.wait.is_none()
@@ -120,10 +127,21 @@ fn stricter(one: Verdict, other: Verdict) -> Verdict {
     if key(&other) < key(&one) { other } else { one }
 }
 
-/// Where passwords are tried.
-fn is_login(path: &str) -> bool {
-    ["/api/v1/users/login", "/api/v1/users/register", "/api/v1/users/refresh"]
-        .contains(&path.trim_end_matches('/'))
+/// Where people come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    /// Accounts are made.
+    SignUp,
+    /// Passwords and secrets are tried.
+    LogIn,
+}
+
+fn door_of(path: &str) -> Option<Door> {
+    match path.trim_end_matches('/') {
+        "/api/v1/users/register" => Some(Door::SignUp),
+        "/api/v1/users/login" | "/api/v1/users/refresh" => Some(Door::LogIn),
+        _ => None,
+    }
 }
 
 /// Who sent the request: the peer, or what the outermost of our own proxies saw.
@@ -148,7 +166,7 @@ fn forwarded(headers: &HeaderMap, hops: usize) -> Option<IpAddr> {
 /// Lets a request through, or answers 429; says what is left either way.
 pub(crate) async fn hold(State(limits): State<Arc<Limits>>, request: Request, next: Next) -> Response {
     let address = address_of(&request, limits.forwarded_hops);
-    let verdict = limits.judge(address, is_login(request.uri().path()), request.headers()).await;
+    let verdict = limits.judge(address, door_of(request.uri().path()), request.headers()).await;
     let mut response = match verdict.wait {
         None => next.run(request).await,
         Some(wait) => {
@@ -185,6 +203,13 @@ mod tests {
         assert_eq!(stricter(wide, narrow), narrow);
         assert_eq!(stricter(narrow, wide), narrow);
         assert_eq!(stricter(narrow, over), over);
+    }
+
+    #[test]
+    fn who_tries_passwords_is_held_more_strictly_than_who_signs_up() {
+        assert_eq!(door_of("/api/v1/users/login/"), Some(Door::LogIn));
+        assert_eq!(door_of("/api/v1/users/register"), Some(Door::SignUp));
+        assert_eq!(door_of("/api/v1/users/me"), None);
     }
 
     #[test]

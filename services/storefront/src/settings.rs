@@ -19,7 +19,10 @@ pub struct Settings {
     /// How many requests a second a user may send on average, from all their addresses; ten times as many at once.
     #[arg(long, env = "RATE_LIMIT_USER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pub rate_limit_user: u32,
-    /// How many times a minute an address may log in or sign up.
+    /// How many times a minute an address may sign up.
+    #[arg(long, env = "RATE_LIMIT_SIGNUP", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate_limit_signup: u32,
+    /// How many times a minute an address may try to log in.
     #[arg(long, env = "RATE_LIMIT_LOGIN", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub rate_limit_login: u32,
     /// How many proxies in front of the gateway add to X-Forwarded-For: 0 when clients reach it directly.
