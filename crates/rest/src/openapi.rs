@@ -153,6 +153,10 @@ impl Operation {
             self.parameter(
                 json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }),
             );
+            // A segment that can be no id leads nowhere, whatever the route.
+            if self.value["responses"].get("404").is_none() {
+                self = self.refuses(404, "There is nothing at this address.");
+            }
         }
         self
     }

@@ -60,7 +60,6 @@ pub struct CartItem {
     /// How many can be sold; null when that is not known.
     pub available: Option<i64>,
     /// The kinds of the warnings about it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<CartWarningKind>,
 }
 
@@ -192,7 +191,7 @@ mod tests {
                 "warnings": ["tooLittleStock"],
             })
         );
-        assert_eq!(shown["items"][1].get("warnings"), None);
+        assert_eq!(shown["items"][1]["warnings"], serde_json::json!([]));
         assert_eq!(shown["total"]["amount"], "26.00");
         assert_eq!(shown["checkout"]["state"], "placing");
         assert_eq!(shown["updatedAt"], "1970-01-01T00:00:00Z");
