@@ -23,6 +23,7 @@ mod books;
 mod commands;
 #[cfg(feature = "crash")]
 pub mod crash;
+mod database;
 mod history;
 mod mailbox;
 mod messages;
@@ -40,6 +41,7 @@ mod webhooks;
 pub use address::free_address;
 pub use books::{Faults, Intent, Money, Parcel};
 pub use commands::{Ended, Program};
+pub use database::ScratchDatabase;
 pub use history::{History, names};
 pub use mailbox::Mail;
 pub use messages::{DeadLetter, raw_event, transition_event};

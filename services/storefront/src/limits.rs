@@ -13,7 +13,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
-use rest::{Gate, Problem};
+use rest::{Caller, Gate, Problem};
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
@@ -77,7 +77,13 @@ impl Limits {
         }
     }
 
-    async fn judge(&self, address: IpAddr, door: Option<Door>, headers: &HeaderMap) -> Verdict {
+    /// What the limits say, and who asks, where that was found out.
+    async fn judge(
+        &self,
+        address: IpAddr,
+        door: Option<Door>,
+        headers: &HeaderMap,
+    ) -> (Verdict, Option<Caller>) {
         let mut verdict = check(&self.addresses, &address);
         let door = match door {
             Some(Door::SignUp) => Some(&self.signups),
@@ -92,9 +98,9 @@ impl Limits {
             && headers.contains_key(header::AUTHORIZATION)
             && let Ok(caller) = self.gate.admit_headers(headers).await
         {
-            verdict = stricter(verdict, check(&self.users, &caller.id().to_owned()));
+            return (stricter(verdict, check(&self.users, &caller.id().to_owned())), Some(caller));
         }
-        verdict
+        (verdict, None)
     }
 }
 
@@ -164,9 +170,12 @@ fn forwarded(headers: &HeaderMap, hops: usize) -> Option<IpAddr> {
 }
 
 /// Lets a request through, or answers 429; says what is left either way.
-pub(crate) async fn hold(State(limits): State<Arc<Limits>>, request: Request, next: Next) -> Response {
+pub(crate) async fn hold(State(limits): State<Arc<Limits>>, mut request: Request, next: Next) -> Response {
     let address = address_of(&request, limits.forwarded_hops);
-    let verdict = limits.judge(address, door_of(request.uri().path()), request.headers()).await;
+    let (verdict, caller) = limits.judge(address, door_of(request.uri().path()), request.headers()).await;
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(caller);
+    }
     let mut response = match verdict.wait {
         None => next.run(request).await,
         Some(wait) => {

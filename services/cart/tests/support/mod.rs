@@ -7,7 +7,7 @@ use chassis::{Handler, Message, Store};
 use events::questions::ArticleData;
 use events::{Event, EventType, PriceChanged};
 use jiff::Timestamp;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use testkit::ScratchDatabase;
 use uuid::Uuid;
 
 /// Whose carts the tests are about.
@@ -16,35 +16,21 @@ const EMAIL: &str = "shopper@example.com";
 
 /// A database of its own for a test.
 pub struct Database {
-    server: String,
-    name: String,
+    scratch: ScratchDatabase,
     pub store: Store,
     pub carts: Carts,
 }
 
 impl Database {
     pub async fn make() -> Self {
-        let server = std::env::var("DATABASE_URL")
-            .expect("set DATABASE_URL to a Postgres for tests, or run make test");
-        let name = format!("test_{}", Uuid::new_v4().simple());
-        let mut connection = PgConnection::connect(&server).await.unwrap();
-        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
-        let (base, options) =
-            server.split_once('?').map_or((server.as_str(), ""), |(base, options)| (base, options));
-        let host =
-            base.rsplit_once('/').filter(|(left, _)| !left.ends_with('/')).map_or(base, |(left, _)| left);
-        let url = format!("{host}/{name}?{options}");
-        let store = Store::connect(&url, "cart", 6, &MIGRATIONS).await.unwrap();
-        Self { server, name, carts: Carts::new(store.clone()), store }
+        let scratch = ScratchDatabase::make().await;
+        let store = Store::connect(&scratch.url, "cart", 6, &MIGRATIONS).await.unwrap();
+        Self { scratch, carts: Carts::new(store.clone()), store }
     }
 
     pub async fn drop(self) {
         self.store.pool().close().await;
-        let mut connection = PgConnection::connect(&self.server).await.unwrap();
-        sqlx::query(AssertSqlSafe(format!("DROP DATABASE {} WITH (FORCE)", self.name)))
-            .execute(&mut connection)
-            .await
-            .unwrap();
+        self.scratch.drop().await;
     }
 
     pub async fn put(&self, sku: &str, quantity: u32) -> Held {

@@ -13,7 +13,8 @@ use money::Currency;
 use resources::Item;
 use rest::IdempotencyKey;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::AssertSqlSafe;
+use testkit::ScratchDatabase;
 use tokio::sync::Mutex;
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -23,8 +24,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// A database of its own for a test.
 pub struct Database {
-    server: String,
-    name: String,
+    scratch: ScratchDatabase,
     pub store: Store,
     pub catalog: Catalog,
     pub products: Arc<Products>,
@@ -40,33 +40,20 @@ impl Database {
 
     /// One that is reached by that many connections at most.
     pub async fn make_with(connections: u32) -> Self {
-        let server = std::env::var("DATABASE_URL")
-            .expect("set DATABASE_URL to a Postgres for tests, or run make test");
-        let name = format!("test_{}", Uuid::new_v4().simple());
-        let mut connection = PgConnection::connect(&server).await.unwrap();
-        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
-        let (base, options) =
-            server.split_once('?').map_or((server.as_str(), ""), |(base, options)| (base, options));
-        let host =
-            base.rsplit_once('/').filter(|(left, _)| !left.ends_with('/')).map_or(base, |(left, _)| left);
-        let url = format!("{host}/{name}?{options}");
+        let scratch = ScratchDatabase::make().await;
         let alone = ONE_AT_A_TIME.lock().await;
-        let store = Store::connect(&url, "catalog", connections, &MIGRATIONS).await.unwrap();
+        let store = Store::connect(&scratch.url, "catalog", connections, &MIGRATIONS).await.unwrap();
         drop(alone);
         let products = Arc::new(Products::new(store.clone()));
         let images = Arc::new(Images::new(store.clone()));
         let catalog = Catalog::new(store.clone()).shown_by(products.clone());
         let router = catalog::shown(products.clone(), images.clone());
-        Self { server, name, store, catalog, products, images, router }
+        Self { scratch, store, catalog, products, images, router }
     }
 
     pub async fn drop(self) {
         self.store.pool().close().await;
-        let mut connection = PgConnection::connect(&self.server).await.unwrap();
-        sqlx::query(AssertSqlSafe(format!("DROP DATABASE {} WITH (FORCE)", self.name)))
-            .execute(&mut connection)
-            .await
-            .unwrap();
+        self.scratch.drop().await;
     }
 
     pub async fn events(&self) -> Vec<Value> {
