@@ -80,6 +80,40 @@ async fn money_is_given_back_by_who_may_and_the_order_says_who_and_why() -> Test
 }
 
 #[tokio::test]
+async fn a_part_of_the_money_is_given_back_and_the_order_keeps_its_course() -> Tested {
+    let stack = Stack::from_env().await?;
+    let shop = stack.shop().await?;
+    let sku = shop.article("15.90", 10).await?;
+    let admin = admin(&stack).await?;
+    let shopper = Visitor::signed_up(&stack).await?;
+    let id = shopper.send("POST", "/orders", order_of(&sku, 1, "pm_card_visa")).await?.text("/id")?;
+    reaches(&shopper, &id, "Completed").await?;
+    let path = format!("/payments/{id}/refund");
+    let part = json!({ "amount": { "amount": "4.00", "currency": "EUR" }, "reason": "a scratch" });
+    for _ in 0..2 {
+        admin.send("POST", &path, part.clone()).await?.expect(202)?;
+    }
+    eventually("the part to be back, once", || async {
+        let payment = shopper.get(&format!("/payments/{id}")).await?.expect(200)?;
+        anyhow::ensure!(payment["refunded"]["amount"] == "4.00", "{payment}");
+        anyhow::ensure!(payment["partialRefunds"][0]["phase"] == "Refunded", "{payment}");
+        Ok(())
+    })
+    .await?;
+    let much = json!({ "amount": { "amount": "11.91", "currency": "EUR" }, "reason": "more" });
+    let refused = admin.send("POST", &path, much).await?;
+    assert_eq!(refused.status, 409, "{}", refused.body);
+    assert!(refused.text("/detail")?.contains("at most 11.90 EUR"), "{}", refused.body);
+    let order = shopper.get(&format!("/orders/{id}")).await?.expect(200)?;
+    assert_eq!(order["phase"], "Completed", "{order}");
+    let money = stack.money(&id).await?;
+    assert_eq!((money.captured, money.refunded), (1590, 400), "by the provider's books");
+    let audit = Program::supercargo(&["audit", "--order", &id]).run().await?;
+    assert_eq!(audit.code, Some(0), "{}{}", audit.stdout, audit.stderr);
+    Ok(())
+}
+
+#[tokio::test]
 async fn permissions_count_at_once_and_a_disabled_user_is_out() -> Tested {
     let stack = Stack::from_env().await?;
     let admin = admin(&stack).await?;

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::machine::{Act, Attempt, Call, Observation, Payment, Step, apply, next_step, settle};
-use crate::provider::{Keys, NewIntent, Provider, ProviderError};
+use crate::provider::{Keys, NewIntent, NewPart, Provider, ProviderError};
 use crate::{publisher, store};
 
 /// How many calls one payment may make, and for how long it may begin new ones, before others have their turn: with the
@@ -134,6 +134,16 @@ impl Engine {
             }
             Call::RetrieveRefund => {
                 let refund = attempt.refund.as_deref().unwrap_or_default();
+                Observation::Refund(self.provider.retrieve_refund(refund).await?)
+            }
+            Call::RefundPart(number) => {
+                let Some(part) = payment.part(number) else { return Ok(Observation::NoIntent) };
+                let look_first = part.may_be_forgotten(chassis::clock::now());
+                let new = NewPart { key: keys.part(number), minor_units: part.amount, look_first };
+                Observation::Refund(self.provider.refund_part(intent, &new).await?)
+            }
+            Call::RetrievePart(number) => {
+                let refund = payment.part(number).and_then(|part| part.refund.as_deref()).unwrap_or_default();
                 Observation::Refund(self.provider.retrieve_refund(refund).await?)
             }
             Call::Void => Observation::NoIntent,

@@ -29,6 +29,9 @@ pub trait Provider: Send + Sync + 'static {
     /// Gives back all that is left of what an intent took; when nothing is, the refund that did it, whoever made it.
     async fn refund(&self, intent: &str, key: &str) -> Result<Refund, ProviderError>;
 
+    /// Gives a part of what an intent took back, if so much is left.
+    async fn refund_part(&self, intent: &str, part: &NewPart) -> Result<Refund, ProviderError>;
+
     /// Asks how a refund is now.
     async fn retrieve_refund(&self, refund: &str) -> Result<Refund, ProviderError>;
 
@@ -53,6 +56,17 @@ pub struct NewIntent {
     pub method: String,
     /// Taken with the confirmation, or later.
     pub capture: CaptureMode,
+}
+
+/// A part of an intent's money that is to go back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPart {
+    /// The idempotency key; also written on the refund, to find it by.
+    pub key: String,
+    /// Minor units.
+    pub minor_units: i64,
+    /// The key may be forgotten: the refund is looked for before it is made.
+    pub look_first: bool,
 }
 
 /// An intent as the provider has it now.
@@ -207,6 +221,12 @@ impl Keys<'_> {
     #[must_use]
     pub fn capture(&self) -> String {
         format!("{}/{}/capture", self.order_id, self.attempt)
+    }
+
+    /// Of a part of it that is given back.
+    #[must_use]
+    pub fn part(&self, number: u32) -> String {
+        format!("{}/{}/part/{number}", self.order_id, self.attempt)
     }
 
     /// Of its refund, after so many were refused for certain.

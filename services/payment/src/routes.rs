@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
 use axum::routing::MethodFilter;
-use chassis::Store;
 use chassis::questions::ask;
+use chassis::{Store, Transaction};
 use events::questions::{ChoosePayment, ChoosePaymentAnswer, ReadOwner, RefundOrder, RefundOrderAnswer};
 use money::Money;
 use resources::PaymentPhase;
@@ -15,7 +15,7 @@ use rest::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::machine::{Payment, Summary};
+use crate::machine::{Part, PartState, Payment, Summary};
 use crate::store;
 
 /// How long the service of orders may take to answer.
@@ -74,6 +74,33 @@ struct ShownPaymentOfOrder {
     message: Option<String>,
     /// Where the customer confirms at their bank, when they have to.
     action_url: Option<String>,
+    /// Parts of it that staff gave back, or are giving back; 100 at most.
+    partial_refunds: Vec<ShownPart>,
+}
+
+/// A part of the money that is given back.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+struct ShownPart {
+    /// How much.
+    amount: Money,
+    /// Why.
+    reason: String,
+    /// How far it is.
+    phase: PartPhase,
+    /// Why the provider refused it.
+    message: Option<String>,
+}
+
+/// How far a part is that is given back.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+enum PartPhase {
+    /// Asked for.
+    Pending,
+    /// Given back.
+    Refunded,
+    /// Refused by the provider: the money is kept.
+    Failed,
 }
 
 /// A payment is asked for.
@@ -93,13 +120,22 @@ impl Permission for PaymentsRefund {
     const NAME: &'static str = "payments:refund";
 }
 
-/// Money is to be given back: all that is kept for the order.
+/// Money is to be given back: a part of it, or all that is kept for the order.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewRefund {
-    /// Why, in words; recorded on the order with who asked. The same words again are the same request.
+    /// Why, in words; recorded with who asked. Without an Idempotency-Key the same amount with the same words is the same
+    /// request.
+    #[serde(default = "no_reason")]
     #[schemars(length(min = 1, max = 200), regex(pattern = r"^[^\x00-\x1f\x7f]*$"))]
     reason: String,
+    /// How much of it, in the order's currency; absent: all of it. An order keeps its course when a part is given back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    amount: Option<Money>,
+}
+
+fn no_reason() -> String {
+    "no reason given".to_owned()
 }
 
 /// The routes.
@@ -133,14 +169,14 @@ pub fn routes() -> Routes<Counter> {
             Operation::new(
                 "payments",
                 "refundPayment",
-                "Gives back all the money that is kept for an order.",
+                "Gives back all the money that is kept for an order, or a part of it.",
             )
             .needs_token(Some(PaymentsRefund::NAME))
             .is_idempotent()
             .reads::<NewRefund>()
             .answers::<ChosenPayment>(202, "It is asked for; the payment and the order say what came of it.")
             .refuses(404, "There is no such order.")
-            .refuses(409, "The order is archived."),
+            .refuses(409, "So much is not kept, or the order is archived and can be refunded in part only."),
             refund_payment,
         )
 }
@@ -150,14 +186,20 @@ async fn refund_payment(
     Segments(id): Segments<String>,
     key: IdempotencyKey,
     State(counter): State<Counter>,
-    Body(NewRefund { reason }): Body<NewRefund>,
+    Body(NewRefund { reason, amount }): Body<NewRefund>,
 ) -> Result<Stored, Problem> {
     let caller = holder.caller;
     let question = RefundOrder { order_id: id.clone(), by: caller.user.email.clone(), reason };
     let nats = counter.nats.clone();
-    let request = ("refundPayment", question.clone());
-    rest::once(&counter.store, caller.id(), &key, &request, StatusCode::ACCEPTED, move |_| {
+    let request = ("refundPayment", question.clone(), amount);
+    let new = key.0.is_some();
+    rest::once(&counter.store, caller.id(), &key, &request, StatusCode::ACCEPTED, move |tx| {
         Box::pin(async move {
+            if let Some(amount) = amount
+                && let Part::Number(_) = give_back_part(tx, &question, amount, new).await?
+            {
+                return Ok(ChosenPayment { id: id.clone(), order_id: id });
+            }
             match ask(&nats, &question, PATIENCE).await? {
                 RefundOrderAnswer::Asked => Ok(ChosenPayment { id: id.clone(), order_id: id }),
                 RefundOrderAnswer::Absent => Err(Problem::absent("there is no such order")),
@@ -166,6 +208,26 @@ async fn refund_payment(
         })
     })
     .await
+}
+
+/// Takes in the wish for a part of the money; all of it is the operator's to give back.
+async fn give_back_part(
+    tx: &mut Transaction,
+    wish: &RefundOrder,
+    amount: Money,
+    new: bool,
+) -> Result<Part, Problem> {
+    let RefundOrder { order_id, by, reason } = wish;
+    let before = store::lock_in_tx(tx, order_id).await?;
+    let before = before.ok_or_else(|| Problem::absent("there is no such payment"))?;
+    let now = chassis::clock::now();
+    let mut payment = before.clone();
+    let part = payment
+        .give_back_part(amount, by, reason, new, now)
+        .map_err(|refusal| Problem::conflict(refusal.to_string()))?;
+    store::save_in_tx(tx, &before, &payment).await?;
+    tx.schedule(order_id, now).await?;
+    Ok(part)
 }
 
 async fn create_payment(
@@ -211,7 +273,18 @@ async fn read_payment(
 }
 
 fn shown(payment: Payment) -> ShownPaymentOfOrder {
-    let Payment { order_id, wish, shown, .. } = payment;
+    let Payment { order_id, wish, partials, shown, .. } = payment;
+    let currency = wish.amount.currency();
+    let partial_refunds = partials.into_iter().map(|part| ShownPart {
+        amount: Money::from_minor_units(part.amount, currency),
+        reason: part.why,
+        phase: match part.state {
+            PartState::Asked | PartState::Pending => PartPhase::Pending,
+            PartState::Given => PartPhase::Refunded,
+            PartState::Refused => PartPhase::Failed,
+        },
+        message: part.refusal.map(|refusal| refusal.message),
+    });
     let Summary { phase, attempt, captured, refunded, reason, message, reference: _, action_url } = shown;
     ShownPaymentOfOrder {
         id: order_id.clone(),
@@ -224,5 +297,6 @@ fn shown(payment: Payment) -> ShownPaymentOfOrder {
         reason,
         message,
         action_url,
+        partial_refunds: partial_refunds.collect(),
     }
 }

@@ -1,5 +1,6 @@
 //! The rows of a payment: read as one, written as one.
 
+mod parts;
 mod rows;
 
 use chassis::{Transaction, to_database};
@@ -10,15 +11,20 @@ use sqlx::{PgConnection, Row};
 use self::rows::{attempt_of, desired_text, number, payment_of, stage_of};
 use crate::machine::{Attempt, LedgerEntry, Payment, Stage, Summary};
 
+/// Few orders have parts that were given back: the others are spared a question for them.
+const READ: &str = "SELECT payments.*,
+    EXISTS (SELECT FROM partial_refunds WHERE partial_refunds.order_id = payments.order_id) AS has_parts
+    FROM payments WHERE order_id = $1";
+const READ_AND_HOLD: &str = "SELECT payments.*,
+    EXISTS (SELECT FROM partial_refunds WHERE partial_refunds.order_id = payments.order_id) AS has_parts
+    FROM payments WHERE order_id = $1 FOR UPDATE OF payments";
+
 /// Reads a payment without holding it.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn read(connection: &mut PgConnection, order_id: &str) -> Result<Option<Payment>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM payments WHERE order_id = $1")
-        .bind(order_id)
-        .fetch_optional(&mut *connection)
-        .await?;
+    let row = sqlx::query(READ).bind(order_id).fetch_optional(&mut *connection).await?;
     with_attempts(connection, row).await
 }
 
@@ -27,10 +33,7 @@ pub async fn read(connection: &mut PgConnection, order_id: &str) -> Result<Optio
 /// # Errors
 /// When the database fails.
 pub async fn lock_in_tx(tx: &mut Transaction, order_id: &str) -> Result<Option<Payment>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM payments WHERE order_id = $1 FOR UPDATE")
-        .bind(order_id)
-        .fetch_optional(&mut **tx)
-        .await?;
+    let row = sqlx::query(READ_AND_HOLD).bind(order_id).fetch_optional(&mut **tx).await?;
     with_attempts(tx, row).await
 }
 
@@ -47,10 +50,12 @@ async fn with_attempts(
          WHERE order_id = $1 ORDER BY attempt",
     )
     .bind(&order_id)
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
     let attempts = attempts.iter().map(attempt_of).collect::<Result<Vec<_>, _>>()?;
-    payment_of(&row, order_id, attempts).map(Some)
+    let partials =
+        if row.try_get("has_parts")? { parts::read(connection, &order_id).await? } else { Vec::new() };
+    payment_of(&row, order_id, attempts, partials).map(Some)
 }
 
 /// Writes a payment that was not there before; false when another transaction was first.
@@ -90,8 +95,13 @@ pub async fn save_in_tx(
             write_attempt_in_tx(tx, &payment.order_id, attempt).await?;
         }
     }
-    let Payment { attempts: _, .. } = payment;
-    let unchanged = Payment { attempts: payment.attempts.clone(), ..before.clone() } == *payment;
+    for part in &payment.partials {
+        if before.part(part.number) != Some(part) {
+            parts::write_in_tx(tx, &payment.order_id, part).await?;
+        }
+    }
+    let Payment { attempts, partials, .. } = payment.clone();
+    let unchanged = Payment { attempts, partials, ..before.clone() } == *payment;
     if unchanged { Ok(()) } else { update_in_tx(tx, payment).await }
 }
 
@@ -104,6 +114,7 @@ async fn update_in_tx(tx: &mut Transaction, payment: &Payment) -> Result<(), sql
         wish,
         undone_attempt,
         attempts: _,
+        partials: _,
         shown,
         revision,
         told_revision,
@@ -279,6 +290,8 @@ pub async fn find_attempt_in_tx(tx: &mut Transaction, intent: &str) -> Result<Op
         refund: row.try_get("refund")?,
     }))
 }
+
+pub use parts::{FoundPart, ask_about_part_in_tx, find_part_in_tx};
 
 /// Takes an intent in that no attempt knows, of an order that is known; false when the order is not.
 ///

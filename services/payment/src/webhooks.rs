@@ -6,15 +6,16 @@
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use chassis::Store;
 use jiff::Timestamp;
+use rest::Problem;
 use serde_json::json;
 
-use crate::machine::Stage;
+use crate::machine::{PartState, Stage};
 use crate::provider::IntentStatus;
 use crate::store;
 use crate::stripe::{WebhookEvent, verify};
@@ -55,18 +56,20 @@ async fn receive(
     let body = match body {
         Ok(body) => body,
         Err(rejection) => {
-            return refuse(rejection.status(), "The body cannot be read", &rejection.body_text());
+            return Problem::new(rejection.status(), rejection.body_text()).into_response();
         }
     };
     let now = chassis::clock::now();
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     if let Err(error) = verify(&webhooks.secret, signature, &body, chassis::clock::outside()) {
-        return refuse(StatusCode::BAD_REQUEST, "The webhook is not believed", &error.to_string());
+        return Problem::new(StatusCode::BAD_REQUEST, format!("the webhook is not believed: {error}"))
+            .into_response();
     }
     let event: WebhookEvent = match serde_json::from_slice(&body) {
         Ok(event) => event,
         Err(error) => {
-            return refuse(StatusCode::BAD_REQUEST, "The webhook cannot be read", &error.to_string());
+            return Problem::new(StatusCode::BAD_REQUEST, format!("the webhook cannot be read: {error}"))
+                .into_response();
         }
     };
     match take(&webhooks.store, &event, now).await {
@@ -87,8 +90,8 @@ async fn receive(
                 event = event.id,
                 "failed to keep a webhook; the provider will send it again: {error}"
             );
-            let detail = "The webhook could not be kept. Send it again.";
-            refuse(StatusCode::SERVICE_UNAVAILABLE, "The database failed", detail)
+            let detail = "the webhook could not be kept: send it again in a moment".to_owned();
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
         }
     }
 }
@@ -99,6 +102,17 @@ async fn take(store: &Store, event: &WebhookEvent, now: Timestamp) -> Result<Out
     let mut tx = store.begin().await?;
     if !tx.first_time(CONSUMER, &event.id).await? {
         return Ok(Outcome::Repeated);
+    }
+    if let Some((refund, failed)) = object.refund()
+        && let Some(found) = store::find_part_in_tx(&mut tx, refund).await?
+    {
+        let news = is_news_of_part(found.state, failed);
+        if news {
+            tx.about("webhook", &found.order_id);
+            store::ask_about_part_in_tx(&mut tx, &found, &event.id, now).await?;
+        }
+        tx.commit().await?;
+        return Ok(if news { Outcome::Taken } else { Outcome::NoNews });
     }
     let outcome = match store::find_attempt_in_tx(&mut tx, intent).await? {
         Some(found) => {
@@ -171,10 +185,13 @@ pub(crate) fn is_news_of_refund(stage: Stage, known: Option<&str>, refund: &str,
     }
 }
 
-/// RFC 9457.
-fn refuse(status: StatusCode, title: &str, detail: &str) -> Response {
-    let body = json!({"type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail});
-    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+/// Whether a refund may be news for a part in that state.
+const fn is_news_of_part(state: PartState, failed: bool) -> bool {
+    match state {
+        PartState::Pending => true,
+        PartState::Given => failed,
+        PartState::Asked | PartState::Refused => false,
+    }
 }
 
 #[cfg(test)]

@@ -201,6 +201,7 @@ async fn everything_that_is_known_is_read_as_it_was_written() {
         ..Attempt::planned(2, "pm_1".into(), amount, CaptureMode::Manual, now)
     };
     let payment = Payment {
+        partials: Vec::new(),
         order_id: "o-1".into(),
         namespace: "default".into(),
         name: "web-1001".into(),

@@ -3,6 +3,8 @@
 
 mod world;
 
+use jiff::Timestamp;
+use payment::machine::{Part, PartState};
 use resources::PaymentDesired::{Cancelled, Captured};
 use world::town::Town;
 
@@ -35,6 +37,48 @@ async fn a_refund_that_fails_later_is_a_failure_and_is_made_anew_when_asked_for(
     town.wish(2, Cancelled, 1, "pm_card_visa").await;
     town.until("Refunded").await;
     let entries = ["intent_created", "captured", "refunded", "refund_failed", "refunded"];
+    assert_eq!(town.world.entries(&town.order).await, entries);
+    town.close().await;
+}
+
+/// Asks for a part as the route does.
+async fn give(town: &Town, amount: &str, why: &str) -> Part {
+    let store = &town.world.store;
+    let mut tx = store.begin().await.unwrap();
+    let before = payment::store::lock_in_tx(&mut tx, &town.order).await.unwrap().unwrap();
+    let mut payment = before.clone();
+    let amount = format!("{amount} EUR").parse().unwrap();
+    let part = payment.give_back_part(amount, "staff", why, false, Timestamp::now()).unwrap();
+    payment::store::save_in_tx(&mut tx, &before, &payment).await.unwrap();
+    tx.schedule(&town.order, Timestamp::now()).await.unwrap();
+    tx.commit().await.unwrap();
+    part
+}
+
+#[tokio::test]
+async fn parts_go_back_and_what_is_left_goes_back_with_the_order() {
+    let town = charged("pm_card_visa").await;
+    assert_eq!(give(&town, "5.00", "a scratch").await, Part::Number(1));
+    assert_eq!(give(&town, "2.00", "a dent").await, Part::Number(2));
+    town.until_refunded(700).await;
+    assert_eq!(town.kept().await.0, 2480);
+    town.wish(2, Cancelled, 1, "pm_card_visa").await;
+    let payment = town.until("Refunded").await;
+    assert_eq!((payment.refunded().minor_units(), town.kept().await.0), (3180, 0));
+    let amounts: Vec<i64> = town.world.ledger(&town.order).await.iter().map(|row| row.1).collect();
+    assert_eq!(amounts, [3180, 3180, 500, 200, 2480]);
+    town.close().await;
+}
+
+#[tokio::test]
+async fn a_part_that_the_bank_sends_back_is_told_by_webhook_and_counts_no_more() {
+    let town = charged("pm_card_refundFail").await;
+    give(&town, "5.00", "a scratch").await;
+    town.until_refunded(500).await;
+    let payment = town.until_refunded(0).await;
+    assert_eq!(payment.part(1).unwrap().state, PartState::Refused);
+    assert_eq!(town.kept().await.0, 3180);
+    let entries = ["intent_created", "captured", "refunded", "refund_failed"];
     assert_eq!(town.world.entries(&town.order).await, entries);
     town.close().await;
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use chassis::Store;
 use events::TraceParent;
 use jiff::Timestamp;
+use rest::Problem;
 use serde::Deserialize;
-use serde_json::json;
 
 use crate::easypost::TrackerShape;
 use crate::signature::{SignatureError, verify};
@@ -50,14 +50,13 @@ enum WebhookError {
 
 impl IntoResponse for WebhookError {
     fn into_response(self) -> Response {
-        let (status, title) = match &self {
-            Self::Signature(_) => (StatusCode::UNAUTHORIZED, "The signature does not hold"),
-            Self::Malformed(_) => (StatusCode::BAD_REQUEST, "The event cannot be read"),
-            Self::Database(_) => (StatusCode::SERVICE_UNAVAILABLE, "The database is away"),
+        let status = match &self {
+            Self::Signature(_) => StatusCode::UNAUTHORIZED,
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Database(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         tracing::warn!(source = ?std::error::Error::source(&self), "a webhook of the carrier is not taken: {self}");
-        let problem = json!({"type": "about:blank", "title": title, "status": status.as_u16(), "detail": self.to_string()});
-        (status, [(header::CONTENT_TYPE, "application/problem+json")], problem.to_string()).into_response()
+        Problem::new(status, self.to_string()).into_response()
     }
 }
 

@@ -50,7 +50,9 @@ pub async fn facts_of(pool: &PgPool, order_ids: &[String]) -> anyhow::Result<Vec
              money.captured, money.refunded, money.captures,
              EXISTS (SELECT FROM attempts WHERE attempts.order_id = payments.order_id AND (
                  (asked IS NOT NULL AND stage <> 'captured') OR stage NOT IN ('captured', 'declined', 'void', 'refunded')
-                 OR (stage = 'captured' AND refund_retry))) AS is_open
+                 OR (stage = 'captured' AND refund_retry)))
+             OR EXISTS (SELECT FROM partial_refunds WHERE partial_refunds.order_id = payments.order_id
+                 AND (state IN ('asked', 'pending') OR (state = 'given' AND asked IS NOT NULL))) AS is_open
          FROM payments, LATERAL (
              SELECT COALESCE(sum(captured), 0)::bigint AS captured, COALESCE(sum(refunded), 0)::bigint AS refunded,
                  count(*) FILTER (WHERE captured > refunded) AS captures

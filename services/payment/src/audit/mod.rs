@@ -37,12 +37,17 @@ const RULES: [LedgerRule; 5] = [
         rule: "kept = what the phase says",
         // Strays are in no phase of the order while they are given back; a second one that is kept is found above.
         query: "SELECT payments.order_id, NULL AS sku, COALESCE(sum(kept.captured - kept.refunded), 0)::bigint AS found,
-             (CASE WHEN phase = 'Captured' THEN amount ELSE 0 END) AS expected
-         FROM payments LEFT JOIN kept ON kept.order_id = payments.order_id AND kept.attempt < 1000000
+             (CASE WHEN phase = 'Captured' THEN amount - given.parts ELSE 0 END) AS expected
+         FROM payments CROSS JOIN LATERAL (
+             SELECT COALESCE(sum(amount), 0)::bigint AS parts FROM partial_refunds
+             WHERE partial_refunds.order_id = payments.order_id AND partial_refunds.attempt = payments.attempt
+                 AND state = 'given'
+         ) AS given LEFT JOIN kept ON kept.order_id = payments.order_id AND kept.attempt < 1000000
          WHERE phase IN ('Captured', 'Authorized', 'Declined', 'Voided', 'Refunded')
              AND (phase <> 'Captured' OR desired IN ('Captured', 'Authorized'))
-         GROUP BY payments.order_id, phase, amount
-         HAVING COALESCE(sum(kept.captured - kept.refunded), 0) <> (CASE WHEN phase = 'Captured' THEN amount ELSE 0 END)",
+         GROUP BY payments.order_id, phase, amount, given.parts
+         HAVING COALESCE(sum(kept.captured - kept.refunded), 0)
+             <> (CASE WHEN phase = 'Captured' THEN amount - given.parts ELSE 0 END)",
     },
 ];
 

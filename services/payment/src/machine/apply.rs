@@ -11,7 +11,7 @@ use super::{Act, Attempt, Call, Entry, FIRST_STRAY, LedgerEntry, Payment, Refusa
 use crate::provider::{Intent, IntentStatus, ProviderError, Refund};
 
 /// After a call that failed.
-const AFTER_FAILURE: Backoff =
+pub(super) const AFTER_FAILURE: Backoff =
     Backoff { initial: Duration::from_millis(500), maximum: Duration::from_secs(60) };
 /// While the outcome is not known.
 const WHILE_UNKNOWN: Backoff = Backoff { initial: Duration::from_secs(1), maximum: Duration::from_secs(60) };
@@ -50,6 +50,9 @@ pub fn apply(
     asked: Option<&str>,
     now: Timestamp,
 ) -> Vec<LedgerEntry> {
+    if let Call::RefundPart(number) | Call::RetrievePart(number) = act.call {
+        return payment.part_answered(number, observation, now);
+    }
     let observation = payment.own(act.attempt, observation, now);
     let holds = |other: &Attempt| other.number != act.attempt && !other.is_stray() && other.holds_money();
     let again = act.attempt >= FIRST_STRAY || payment.attempts.iter().any(holds);
@@ -240,7 +243,9 @@ impl Change<'_> {
             | Call::Cancel
             | Call::Refund
             | Call::Retrieve
-            | Call::RetrieveRefund => {
+            | Call::RetrieveRefund
+            | Call::RefundPart(_)
+            | Call::RetrievePart(_) => {
                 self.try_again("the provider answered without an intent");
             }
         }
@@ -270,6 +275,8 @@ impl Change<'_> {
                 | Call::Refund
                 | Call::Retrieve
                 | Call::RetrieveRefund
+                | Call::RefundPart(_)
+                | Call::RetrievePart(_)
                 | Call::Void => self.try_again(&text),
             },
         }
@@ -321,7 +328,12 @@ impl Change<'_> {
                 let intent = self.attempt.intent.clone();
                 self.refund_refused(refusal, Entry::RefundRefused, self.attempt.kept(), intent);
             }
-            Call::Retrieve | Call::RetrieveRefund | Call::Search | Call::Void => {
+            Call::Retrieve
+            | Call::RetrieveRefund
+            | Call::RefundPart(_)
+            | Call::RetrievePart(_)
+            | Call::Search
+            | Call::Void => {
                 self.try_again(&refusal.message);
             }
         }
@@ -345,6 +357,8 @@ impl Change<'_> {
             | Call::Refund
             | Call::Retrieve
             | Call::RetrieveRefund
+            | Call::RefundPart(_)
+            | Call::RetrievePart(_)
             | Call::Search
             | Call::Void => self.try_again(text),
         }

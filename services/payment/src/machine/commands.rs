@@ -64,6 +64,7 @@ fn unknown_before(command: &Command<PaymentSpec>) -> Payment {
         wish: wish_of(&command.spec),
         undone_attempt: None,
         attempts: Vec::new(),
+        partials: Vec::new(),
         shown: Summary::of_phase(PaymentPhase::Pending, command.spec.attempt, command.spec.amount),
         revision: 0,
         told_revision: 0,

@@ -22,6 +22,7 @@
 //! - Only the stored intent of an attempt is ever confirmed, and an intent is charged at most once.
 //! - An attempt is begun only when every other one is void for certain or refunded.
 //! - A charge that no attempt knows is a stray: it is given back, and the order's own attempts stay what they are.
+//! - A part that staff give back is asked for before anything else goes back, and the whole refund gives what is left.
 //! - A refund counts once it has arrived, and no longer when it fails after that.
 //! - What is undone stays undone: no command brings an attempt at or below the tombstone back.
 
@@ -30,6 +31,7 @@ mod attempt;
 mod commands;
 mod ledger;
 mod model;
+mod partials;
 mod refunds;
 mod steps;
 mod strays;
@@ -42,6 +44,7 @@ pub use attempt::{Attempt, CaptureMode, FIRST_STRAY, Refusal, Stage};
 pub use commands::{Taken, take};
 pub use ledger::{Entry, LedgerEntry};
 pub use model::{Child, Payment, Wish};
+pub use partials::{MOST_PARTS, Part, PartError, PartState, PartialRefund};
 pub use steps::{Act, Call, Goal, Step, next_step};
 pub use summary::Summary;
 pub use telling::{News, Telling, settle};
@@ -52,6 +55,8 @@ mod apply_tests;
 mod command_tests;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod partial_tests;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

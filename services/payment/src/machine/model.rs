@@ -3,7 +3,7 @@
 use money::Money;
 use resources::PaymentDesired;
 
-use super::{Attempt, Summary};
+use super::{Attempt, PartialRefund, Summary};
 
 /// Everything that is known of one order's money.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Payment {
     pub undone_attempt: Option<u32>,
     /// The attempts, by number.
     pub attempts: Vec<Attempt>,
+    /// Parts of the money that staff give back, by number.
+    pub partials: Vec<PartialRefund>,
     /// What was last shown of it.
     pub shown: Summary,
     /// The number of that.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use events::Command;
 use jiff::Timestamp;
+use money::Money;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use resources::{PaymentDesired, PaymentPhase, PaymentSpec};
@@ -44,6 +45,8 @@ enum Happening {
     Arrive(Index),
     /// The customer or the provider goes on.
     Proceed(bool),
+    /// Staff give a part back.
+    GiveBack(i64),
     /// Refunds arrive, or fail.
     ProceedRefunds(bool),
     /// A charge that nobody asked for, of the order's amount or another.
@@ -84,6 +87,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<Index>().prop_map(Happening::Arrive),
         2 => any::<bool>().prop_map(Happening::Proceed),
         2 => any::<bool>().prop_map(Happening::ProceedRefunds),
+        2 => (1..4000_i64).prop_map(Happening::GiveBack),
         1 => (any::<bool>(), any::<bool>()).prop_map(|(manual, same)| Happening::Stray { manual, same }),
         2 => any::<Index>().prop_map(Happening::Webhook),
         2 => (0..2000_u16).prop_map(Happening::Wait),
@@ -151,6 +155,15 @@ impl Shop {
                 self.model.execute(&request);
             }
             Happening::Proceed(well) => self.model.proceed(well),
+            Happening::GiveBack(minor_units) => {
+                let amount = Money::from_minor_units(minor_units, eur("1.00").currency());
+                if let Some(payment) = &mut self.payment {
+                    // What is refused changes nothing.
+                    let before = payment.clone();
+                    let outcome = payment.give_back_part(amount, "staff", "goodwill", true, self.now);
+                    assert!(matches!(outcome, Ok(Part::Number(_))) || *payment == before);
+                }
+            }
             Happening::ProceedRefunds(well) => self.proceed_refunds(well),
             Happening::Stray { manual, same } => {
                 let amount = eur(if same { "31.80" } else { "5.00" });
@@ -244,6 +257,11 @@ impl Shop {
             self.webhooks += 1;
             let failed = matches!(refund.state, RefundState::Failed(_));
             let now = self.now;
+            let parts = self.payment.iter_mut().flat_map(|payment| &mut payment.partials);
+            for part in parts.filter(|part| part.refund.as_ref() == Some(&refund.id)) {
+                part.asked = Some(format!("evt_{}", self.webhooks));
+                part.next_at = part.next_at.min(now);
+            }
             let attempts = self.payment.iter_mut().flat_map(|payment| &mut payment.attempts);
             for attempt in attempts.filter(|attempt| attempt.intent.as_ref() == Some(&intent)) {
                 if is_news_of_refund(attempt.stage, attempt.refund.as_deref(), &refund.id, failed) {
@@ -307,7 +325,13 @@ impl Shop {
         );
         match payment.shown.phase {
             PaymentPhase::Captured if self.may_refuse() => {}
-            PaymentPhase::Captured => assert_eq!(kept, payment.wish.amount.minor_units()),
+            PaymentPhase::Captured => {
+                let given = |part: &&PartialRefund| {
+                    part.attempt == payment.wish.attempt && part.state == PartState::Given
+                };
+                let parts: i64 = payment.partials.iter().filter(given).map(|part| part.amount).sum();
+                assert_eq!(kept, payment.wish.amount.minor_units() - parts);
+            }
             PaymentPhase::Failed => assert!(self.may_refuse()),
             PaymentPhase::Authorized => assert!(self.model.promises()),
             PaymentPhase::Declined | PaymentPhase::Voided | PaymentPhase::Refunded => {
@@ -347,6 +371,14 @@ fn request(payment: &Payment, attempt: &Attempt, call: Call) -> Option<Request> 
         Call::Refund => Request::Refund { id: id.unwrap(), key: keys.refund(attempt.refund_refusals) },
         Call::Retrieve => Request::Retrieve { id: id.unwrap() },
         Call::RetrieveRefund => Request::RetrieveRefund { id: attempt.refund.clone().unwrap() },
+        Call::RefundPart(number) => Request::RefundPart {
+            id: id.unwrap(),
+            amount: payment.part(number).unwrap().amount,
+            key: keys.part(number),
+        },
+        Call::RetrievePart(number) => {
+            Request::RetrieveRefund { id: payment.part(number).unwrap().refund.clone().unwrap() }
+        }
     })
 }
 

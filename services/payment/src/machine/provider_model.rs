@@ -16,6 +16,7 @@ pub enum Request {
     Capture { id: String, key: String },
     Cancel { id: String },
     Refund { id: String, key: String },
+    RefundPart { id: String, amount: i64, key: String },
     Retrieve { id: String },
     RetrieveRefund { id: String },
 }
@@ -98,7 +99,8 @@ impl Model {
             Request::Confirm { id, key } => self.confirm(id, key),
             Request::Capture { id, key } => self.capture(id, key),
             Request::Cancel { id } => self.cancel(id),
-            Request::Refund { id, key } => self.refund(id, key),
+            Request::Refund { id, key } => self.refund(id, key, None),
+            Request::RefundPart { id, amount, key } => self.refund(id, key, Some(*amount)),
             Request::Retrieve { id } => Observation::Intent(self.show(id)),
             Request::RetrieveRefund { id } => Observation::Refund(self.refunds[id].1.clone()),
         }
@@ -193,10 +195,10 @@ impl Model {
     }
 
     /// A replayed refund is shown as it is now.
-    fn refund(&mut self, id: &str, key: &str) -> Observation {
+    fn refund(&mut self, id: &str, key: &str, part: Option<i64>) -> Observation {
         let fresh = match self.answers.get(key) {
             Some(_) => Ok(String::new()),
-            None => self.refund_once(id),
+            None => self.refund_once(id, part),
         };
         match self.answers.entry(key.to_owned()).or_insert(fresh) {
             Ok(refund) => Observation::Refund(self.refunds[refund].1.clone()),
@@ -204,22 +206,28 @@ impl Model {
         }
     }
 
-    fn refund_once(&mut self, id: &str) -> Result<String, ProviderError> {
+    fn refund_once(&mut self, id: &str, part: Option<i64>) -> Result<String, ProviderError> {
         let intent = self.intents.get_mut(id).unwrap();
         if intent.method == "refund_fails" {
             return Err(ProviderError::Declined { refusal: refusal(), intent: None });
         }
-        if intent.received > 0 && intent.refunded == intent.received {
+        let left = intent.received - intent.refunded;
+        if part.is_some_and(|part| part > left) {
+            let refusal = Refusal::new("charge_already_refunded", "So much is not left.");
+            return Err(ProviderError::Refused { refusal, intent: None });
+        }
+        if intent.received > 0 && left == 0 {
             let live =
                 |(of, refund): &(String, Refund)| of == id && !matches!(refund.state, RefundState::Failed(_));
             return Ok(self.refunds.iter().find(|(_, refund)| live(refund)).unwrap().0.clone());
         }
         assert_eq!(intent.status, IntentStatus::Succeeded, "only what was taken is given back");
-        intent.refunded = intent.received;
+        let amount = part.unwrap_or(left);
+        intent.refunded += amount;
         let pending = intent.method == "refund_late";
         let state = if pending { RefundState::Pending } else { RefundState::Succeeded };
         let refund = format!("re_{}", self.refunds.len() + 1);
-        let made = Refund { id: refund.clone(), amount: intent.received, state };
+        let made = Refund { id: refund.clone(), amount, state };
         self.refunds.insert(refund.clone(), (id.to_owned(), made));
         Ok(refund)
     }

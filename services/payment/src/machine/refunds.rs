@@ -9,7 +9,7 @@ use super::{Entry, Refusal, Stage};
 use crate::provider::{Refund, RefundState};
 
 /// While a refund is on its way: the webhook comes sooner, unless it is lost.
-const WHILE_REFUNDING: Backoff =
+pub(super) const WHILE_REFUNDING: Backoff =
     Backoff { initial: Duration::from_secs(5), maximum: Duration::from_secs(3600) };
 
 impl Change<'_> {
@@ -41,7 +41,9 @@ impl Change<'_> {
     }
 
     fn refunded(&mut self, id: String) {
-        if self.attempt.stage != Stage::Refunded {
+        // What went back in parts is booked already; the refund that is shown then is one of them.
+        let in_parts = self.attempt.captured > 0 && self.attempt.kept() == 0;
+        if self.attempt.stage != Stage::Refunded && !in_parts {
             self.book(Entry::Refunded, self.attempt.kept(), Some(id.clone()));
         }
         self.enter(Stage::Refunded, None);

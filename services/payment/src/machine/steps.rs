@@ -8,7 +8,7 @@ use resources::PaymentDesired;
 use super::{Attempt, Payment, Stage};
 
 /// Providers forget idempotency keys after a day: before that, an intent of an old attempt is looked for.
-const KEYS_LAST: Duration = Duration::from_secs(23 * 3600);
+pub(super) const KEYS_LAST: Duration = Duration::from_secs(23 * 3600);
 /// How long "there is none" is believed.
 const SEARCH_LASTS: Duration = Duration::from_secs(3600);
 
@@ -62,6 +62,10 @@ pub enum Call {
     Retrieve,
     /// Ask by the refund's id.
     RetrieveRefund,
+    /// Give a part of what was taken back, by its number.
+    RefundPart(u32),
+    /// Ask by the id of a part's refund.
+    RetrievePart(u32),
     /// Nothing: there is no intent, so that it is void for certain.
     Void,
 }
@@ -76,6 +80,8 @@ impl Call {
             | Self::Refund
             | Self::Retrieve
             | Self::RetrieveRefund
+            | Self::RefundPart(_)
+            | Self::RetrievePart(_)
             | Self::Void => false,
         }
     }
@@ -92,6 +98,8 @@ impl Call {
             Self::Refund => "refund",
             Self::Retrieve => "retrieve",
             Self::RetrieveRefund => "retrieve_refund",
+            Self::RefundPart(_) => "refund_part",
+            Self::RetrievePart(_) => "retrieve_part",
             Self::Void => "void",
         }
     }
@@ -113,15 +121,23 @@ impl Payment {
     }
 }
 
-/// What to do next. Attempts to be undone come first, and the wanted one does not go on until they keep nothing for
+/// What to do next. Parts that are to go back come first: what is left is given back after them. Attempts to be undone come first, and the wanted one does not go on until they keep nothing for
 /// certain; for strays it does not wait: they are no attempts of the order.
 #[must_use]
 pub fn next_step(payment: &Payment, now: Timestamp) -> Step {
     let mut wait: Option<Timestamp> = None;
+    for part in &payment.partials {
+        match part.call() {
+            Some(call) if now >= part.next_at => return Step::Do(Act { attempt: part.attempt, call }),
+            Some(_) => wait = Some(wait.map_or(part.next_at, |at| at.min(part.next_at))),
+            None => {}
+        }
+    }
     let mut free = true;
     for attempt in payment.attempts.iter().filter(|attempt| payment.goal(attempt) == Goal::Undo) {
         let call = call_for(attempt, Goal::Undo, now);
-        match call {
+        let after_part = call == Some(Call::Refund) && payment.awaits_part(attempt.number);
+        match call.filter(|_| !after_part) {
             Some(call) if now >= attempt.next_at => return Step::Do(Act { attempt: attempt.number, call }),
             Some(_) => wait = Some(wait.map_or(attempt.next_at, |at| at.min(attempt.next_at))),
             None => {}

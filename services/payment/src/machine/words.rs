@@ -1,5 +1,7 @@
 //! What is said about outcomes that the provider has no words for.
 
+use money::Money;
+
 use super::{Attempt, Refusal};
 
 pub(super) fn no_answer() -> Refusal {
@@ -47,6 +49,11 @@ pub(super) fn charged_again(attempt: &Attempt) -> Refusal {
 }
 
 pub(super) fn given_back(attempt: &Attempt) -> Refusal {
+    if attempt.kept() > 0 {
+        let part = Money::from_minor_units(attempt.refunded, attempt.amount.currency());
+        let message = format!("{part} of the {} of {} are given back in all.", attempt.amount, name(attempt));
+        return Refusal::new("given_back_in_part", &message);
+    }
     Refusal::new("given_back", &format!("The {} of {} are given back.", attempt.amount, name(attempt)))
 }
 

@@ -7,12 +7,13 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 
-use crate::machine::{Attempt, CaptureMode, Child, Payment, Refusal, Stage, Summary, Wish};
+use crate::machine::{Attempt, CaptureMode, Child, PartialRefund, Payment, Refusal, Stage, Summary, Wish};
 
 pub(super) fn payment_of(
     row: &PgRow,
     order_id: String,
     attempts: Vec<Attempt>,
+    partials: Vec<PartialRefund>,
 ) -> Result<Payment, sqlx::Error> {
     let uid: Option<String> = row.try_get("child_uid")?;
     let generation = row.try_get("generation")?;
@@ -31,6 +32,7 @@ pub(super) fn payment_of(
         },
         undone_attempt: optional_number(row, "undone_attempt")?,
         attempts,
+        partials,
         shown: Summary {
             phase: parse(row, "phase", phase_of)?,
             attempt: number(row, "phase_attempt")?,
@@ -90,7 +92,11 @@ fn currency_of(row: &PgRow) -> Result<Currency, sqlx::Error> {
     parse(row, "currency", |text| text.parse().ok())
 }
 
-fn parse<T>(row: &PgRow, column: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T, sqlx::Error> {
+pub(super) fn parse<T>(
+    row: &PgRow,
+    column: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, sqlx::Error> {
     let text: &str = row.try_get(column)?;
     read(text).ok_or_else(|| unreadable(column, text))
 }

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::answer::{Answer, not_arrived, read};
 use super::wire::{RefundList, SearchResult, WireIntent, WireRefund};
-use crate::provider::{Intent, NewIntent, Provider, ProviderError, Refund, RefundState};
+use crate::provider::{Intent, NewIntent, NewPart, Provider, ProviderError, Refund, RefundState};
 use crate::settings::Checked;
 
 /// The longest wait for a connection; without one nothing was sent.
@@ -73,12 +73,17 @@ impl Stripe {
         .await
     }
 
-    /// The refund of an intent of which nothing is left: the newest that is on its way, else the newest that was made.
-    async fn refund_made(&self, intent: &str) -> Result<Refund, ProviderError> {
+    /// The refunds of an intent, newest first: not more than a page of them is ever made here.
+    async fn refunds_of(&self, intent: &str) -> Result<Vec<WireRefund>, ProviderError> {
         let request =
             self.client.get(self.url("refunds")).query(&[("payment_intent", intent), ("limit", "100")]);
         let list: RefundList = read(&self.send(request).await?)?;
-        let refunds: Vec<Refund> = list.data.into_iter().map(WireRefund::read).collect();
+        Ok(list.data)
+    }
+
+    /// The refund of an intent of which nothing is left: the newest that is on its way, else the newest that was made.
+    async fn refund_made(&self, intent: &str) -> Result<Refund, ProviderError> {
+        let refunds: Vec<Refund> = self.refunds_of(intent).await?.into_iter().map(WireRefund::read).collect();
         let of = |state: &RefundState| refunds.iter().find(|refund| refund.state == *state).cloned();
         of(&RefundState::Pending).or_else(|| of(&RefundState::Succeeded)).ok_or_else(|| {
             ProviderError::Unavailable(format!(
@@ -162,6 +167,24 @@ impl Provider for Stripe {
                 self.refund_made(intent).await
             }
             Err(error) => Err(error),
+        }
+    }
+
+    async fn refund_part(&self, intent: &str, part: &NewPart) -> Result<Refund, ProviderError> {
+        let NewPart { key, minor_units, look_first } = part;
+        if *look_first {
+            let made = self.refunds_of(intent).await?.into_iter().find(|refund| refund.is_part(key));
+            if let Some(made) = made {
+                return Ok(made.read());
+            }
+        }
+        let amount = minor_units.to_string();
+        let form =
+            [("payment_intent", intent), ("amount", amount.as_str()), ("metadata[part]", key.as_str())];
+        let answer = self.post("refunds", &form, Some(key)).await?;
+        match read::<WireRefund>(&answer)? {
+            saved if answer.replayed => self.retrieve_refund(&saved.id).await,
+            refund => Ok(refund.read()),
         }
     }
 

@@ -67,6 +67,8 @@ pub(crate) struct WireRefund {
     status: Option<String>,
     #[serde(default)]
     failure_reason: Option<String>,
+    #[serde(default)]
+    metadata: HashMap<String, String>,
 }
 
 /// A list of refunds, newest first.
@@ -156,9 +158,14 @@ impl WireError {
 }
 
 impl WireRefund {
+    /// True of the part that was made under that key.
+    pub fn is_part(&self, key: &str) -> bool {
+        self.metadata.get("part").is_some_and(|part| part == key)
+    }
+
     /// The refund.
     pub fn read(self) -> Refund {
-        let Self { id, amount, status, failure_reason } = self;
+        let Self { id, amount, status, failure_reason, metadata: _ } = self;
         let state = match status.as_deref() {
             Some("succeeded") | None => RefundState::Succeeded,
             Some(ended @ ("failed" | "canceled")) => {

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use payment::machine::Refusal;
-use payment::provider::{Intent, IntentStatus, NewIntent, Provider, ProviderError, Refund, RefundState};
+use payment::provider::{
+    Intent, IntentStatus, NewIntent, NewPart, Provider, ProviderError, Refund, RefundState,
+};
 use tokio::sync::{Notify, Semaphore};
 
 /// Charges everything, once for each key; can be held up in a confirmation. Of refunds that it is asked about it says that
@@ -101,6 +103,12 @@ impl Provider for Bank {
         self.note(&format!("refund {key}"));
         let amount = self.intents.lock().unwrap()[intent].received;
         Ok(Refund { id: format!("re_of_{intent}"), amount, state: RefundState::Succeeded })
+    }
+
+    async fn refund_part(&self, intent: &str, part: &NewPart) -> Result<Refund, ProviderError> {
+        self.note(&format!("refund {}", part.key));
+        let (id, amount) = (format!("re_of_{intent}_{}", part.key), part.minor_units);
+        Ok(Refund { id, amount, state: RefundState::Succeeded })
     }
 
     async fn retrieve_refund(&self, refund: &str) -> Result<Refund, ProviderError> {
