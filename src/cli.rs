@@ -5,11 +5,20 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::audit::AuditArguments;
-use crate::roles::RunArguments;
+use crate::roles::{RoleName, RunArguments};
+
+/// What `--version` tells: ours, the commit, and whose languages we speak. `-V` is just the first.
+const VERSIONS: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\ncommit ",
+    env!("SUPERCARGO_COMMIT"),
+    "\nresources supercargo.dev/v1alpha1\nKubernetes ",
+    env!("SUPERCARGO_KUBERNETES"),
+);
 
 /// A shop's orders as Kubernetes resources: the operator, its services, and the commands of those who run them.
 #[derive(Parser, Debug)]
-#[command(name = "supercargo", version, about, arg_required_else_help = true)]
+#[command(name = "supercargo", version, long_version = VERSIONS, about, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -20,6 +29,9 @@ pub enum Command {
     /// Run roles until stopped: any of operator, inventory, payment, shipping, notifications, catalog, accounts, orders, cart,
     /// storefront and sandbox; all is every one but the sandbox.
     Run(Box<RunArguments>),
+    /// Make the roles, schemas and tables of the named services in their databases, before a release's first start of them. Doing
+    /// it again changes nothing, nor does it disturb the release before, which may still run.
+    Migrate(MigrateArguments),
     /// Print the definitions of the custom resources, as YAML.
     Crds(GenerateArguments),
     /// Print the JSON Schemas of events, commands and questions.
@@ -41,6 +53,15 @@ pub enum Command {
     /// Check what must always hold of every order, across Kubernetes, the services' databases, the streams and the payment
     /// provider's own books. Exits with 0 when all is well, 1 with findings, 2 when something could not be checked.
     Audit(Box<AuditArguments>),
+}
+
+#[derive(Args, Debug)]
+pub struct MigrateArguments {
+    /// The roles; all is every one that keeps a database.
+    #[arg(required = true, value_name = "ROLE")]
+    pub roles: Vec<RoleName>,
+    #[command(flatten)]
+    pub common: chassis::Settings,
 }
 
 #[derive(Args, Debug)]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chassis::{Health, Platform, Role, Server};
 use clap::{Args, ValueEnum};
 use rest::Gate;
+use sqlx::migrate::Migrator;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -51,8 +52,32 @@ impl RoleName {
         Self::Storefront,
     ];
 
+    /// The roles that are meant by what was typed.
+    pub fn meant_by(typed: &[Self]) -> BTreeSet<Self> {
+        let mut names: BTreeSet<Self> = typed.iter().copied().collect();
+        if names.remove(&Self::All) {
+            names.extend(Self::ALL);
+        }
+        names
+    }
+
+    /// The tables that the role keeps, with the name of its database.
+    pub fn tables(self) -> Option<(&'static str, &'static Migrator)> {
+        match self {
+            Self::Inventory => Some(("inventory", &inventory::MIGRATIONS)),
+            Self::Payment => Some(("payment", &payment::MIGRATIONS)),
+            Self::Shipping => Some(("shipping", &shipping::MIGRATIONS)),
+            Self::Notifications => Some(("notifications", &notifications::MIGRATIONS)),
+            Self::Catalog => Some(("catalog", &catalog::MIGRATIONS)),
+            Self::Accounts => Some(("accounts", &accounts::MIGRATIONS)),
+            Self::Orders => Some(("orders", &orders::MIGRATIONS)),
+            Self::Cart => Some(("cart", &cart::MIGRATIONS)),
+            Self::Operator | Self::Storefront | Self::Sandbox | Self::All => None,
+        }
+    }
+
     /// The name, as it is typed.
-    fn text(self) -> String {
+    pub fn text(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 }
@@ -85,10 +110,7 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     let metrics = chassis::start_telemetry(&arguments.common)?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
-    let mut names: BTreeSet<RoleName> = arguments.roles.iter().copied().collect();
-    if names.remove(&RoleName::All) {
-        names.extend(RoleName::ALL);
-    }
+    let mut names = RoleName::meant_by(&arguments.roles);
     let outside_world =
         names.remove(&RoleName::Sandbox).then(|| sandbox::run(arguments.sandbox.clone(), stop.clone()));
     let inside = async {

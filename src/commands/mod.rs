@@ -5,6 +5,7 @@ mod catalog;
 mod cluster;
 mod dead_letters;
 mod generate;
+mod migrate;
 mod order;
 mod orders;
 mod repair;
@@ -25,6 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let done = match command {
         Command::Run(arguments) => roles::run(*arguments).await,
+        Command::Migrate(arguments) => migrate::run(arguments).await,
         Command::Crds(arguments) => generate::definitions(&arguments),
         Command::Schemas(arguments) => generate::schemas(&arguments),
         Command::Openapi => generate::openapi(),

@@ -17,6 +17,7 @@ mod imports;
 mod leadership;
 mod mails;
 mod messages;
+mod migrate;
 mod names;
 mod outbox;
 mod payment;

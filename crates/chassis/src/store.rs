@@ -11,10 +11,11 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::effect::{Concerns, effect_on_many};
 use crate::platform::wait_for;
-use crate::{Platform, Point, SettingError, StatusReport};
+use crate::{Platform, Point, SettingError, Settings, StatusReport};
 
 /// Inbox and outbox, the same in every service.
 const CHASSIS_TABLES: &str = include_str!("tables.sql");
@@ -72,13 +73,31 @@ impl Store {
             .await?;
         tables.with_context(|| format!("failed to make the inbox and outbox of {service}"))?;
         drop(connection);
-        migrator.run(&pool).await.map_err(|error| explain_migration(service, error))?;
+        migrate(&pool, service, migrator).await?;
         Ok(Self {
             pool,
             outbox_written: Arc::new(Notify::new()),
             work_scheduled: Arc::new(Notify::new()),
             service,
         })
+    }
+
+    /// Makes the role, schema and tables of `service` and closes again: what has to be done once before a release's
+    /// first process of that service. Waits until the database is there; doing it again changes nothing.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn prepare(
+        settings: &Settings,
+        service: &'static str,
+        migrator: &Migrator,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let url = settings.database_url_of(service)?;
+        let what = format!("the database of {service} at DATABASE_URL");
+        let store = wait_for(&what, stop, || Self::connect(&url, service, 2, migrator)).await?;
+        store.pool.close().await;
+        Ok(())
     }
 
     /// The name of the service, which is also the name of its schema.
@@ -300,12 +319,39 @@ pub(crate) async fn open_pool(
         .context("failed to connect")
 }
 
+/// Brings the tables to what this program knows. While a newer release rolls out, and after a roll back, the database knows
+/// migrations that this program does not: each release keeps what the one before it needs, so that is no obstacle.
+async fn migrate(pool: &PgPool, service: &str, migrator: &Migrator) -> anyhow::Result<()> {
+    let known: Vec<i64> = migrator.iter().map(|migration| migration.version).collect();
+    let newest = known.iter().copied().max().unwrap_or_default();
+    let is_there: bool =
+        sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(pool).await?;
+    let unknown: Vec<i64> = if is_there {
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE version <> ALL($1) ORDER BY version")
+            .bind(&known)
+            .fetch_all(pool)
+            .await?
+    } else {
+        Vec::new()
+    };
+    // Asked here and not left to the library, which goes away from such a database without giving its lock back.
+    if let Some(foreign) = unknown.iter().find(|version| **version <= newest) {
+        return Err(explain_migration(service, MigrateError::VersionMissing(*foreign)));
+    }
+    if !unknown.is_empty() {
+        tracing::info!(service, "the database was migrated by a newer release, which is still rolling out");
+    }
+    let mut beside_newer = Migrator { migrations: migrator.migrations.clone(), ..Migrator::DEFAULT };
+    let outcome = beside_newer.set_ignore_missing(true).run(pool).await;
+    outcome.map_err(|error| explain_migration(service, error))
+}
+
 /// A database that does not fit this program will not fit it later either: that stops the start.
 #[allow(clippy::wildcard_enum_match_arm, reason = "the library's enum may grow: all else is retried")]
 fn explain_migration(service: &str, error: MigrateError) -> anyhow::Error {
     let unfit = match &error {
         MigrateError::VersionMissing(version) => Some(format!(
-            "was migrated to version {version} by a newer program: run that one, or restore a backup"
+            "was migrated to version {version} by another program: use the one of its release, or another database"
         )),
         MigrateError::VersionMismatch(version) => Some(format!(
             "was migrated by another program ({version} differs): use the one of its release, or another database"
