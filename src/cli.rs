@@ -185,6 +185,13 @@ pub struct OrdersArguments {
 
 #[derive(Subcommand, Debug)]
 pub enum OrdersCommand {
+    /// Show how many orders are in each phase, over all orders there ever were.
+    Status {
+        #[arg(short, long, default_value = "table")]
+        output: Output,
+        #[command(flatten)]
+        reach: Reach,
+    },
     /// Make what shoppers read of their orders anew from the history, open orders first. Broken off, it goes on where it stopped.
     /// To be run once after an upgrade from a version without REST.
     Reproject {

@@ -3,18 +3,42 @@
 use anyhow::Context as _;
 use chassis::questions::ask;
 use orders::reproject::{Progress, Reproject};
+use orders::status::{OrderStatus, ReadStatus};
 
 use super::connect;
 use crate::answer;
-use crate::cli::OrdersCommand;
+use crate::cli::{OrdersCommand, Output, Reach};
 
 /// A batch of some hundred orders.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// How long a count may take.
+const QUICK: std::time::Duration = std::time::Duration::from_secs(10);
+
 pub async fn run(command: OrdersCommand) -> anyhow::Result<()> {
-    let OrdersCommand::Reproject { restart, reach } = command;
-    let nats = connect(&reach).await?;
-    let mut restart = restart;
+    match command {
+        OrdersCommand::Status { output, reach } => status(output, &reach).await,
+        OrdersCommand::Reproject { restart, reach } => reproject(restart, &reach).await,
+    }
+}
+
+async fn status(output: Output, reach: &Reach) -> anyhow::Result<()> {
+    let nats = connect(reach).await?;
+    let status = ask(&nats, &ReadStatus {}, QUICK).await.context("failed to ask orders: is it running?")?;
+    if output == Output::Json {
+        return answer::json(&status);
+    }
+    let OrderStatus { total, unquoted, phases } = status;
+    let named = phases.into_iter().map(|(phase, orders)| [phase, orders.to_string()]);
+    let rows: Vec<[String; 2]> = std::iter::once(["(not quoted yet)".to_owned(), unquoted.to_string()])
+        .chain(named)
+        .chain(std::iter::once(["all".to_owned(), total.to_string()]))
+        .collect();
+    answer::table(["PHASE", "ORDERS"], &rows)
+}
+
+async fn reproject(mut restart: bool, reach: &Reach) -> anyhow::Result<()> {
+    let nats = connect(reach).await?;
     loop {
         let Progress { done, total, finished } = ask(&nats, &Reproject { restart }, PATIENCE).await.context(
             "failed to ask orders: is it running? Run the same command again to go on where it stopped",

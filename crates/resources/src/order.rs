@@ -210,6 +210,21 @@ pub enum OrderPhase {
 }
 
 impl OrderPhase {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Placed,
+        Self::Reserved,
+        Self::AwaitingPayment,
+        Self::Paid,
+        Self::Shipped,
+        Self::Completed,
+        Self::Rejected,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Compensating,
+        Self::Stuck,
+    ];
+
     /// True for the four ends.
     #[must_use]
     pub const fn is_finished(self) -> bool {

@@ -24,6 +24,7 @@ mod record;
 pub mod reproject;
 pub mod routes;
 mod settings;
+pub mod status;
 mod store;
 mod summary;
 mod timeline;
@@ -94,6 +95,11 @@ pub async fn start(settings: Settings, platform: Platform, gate: Gate) -> anyhow
             "reproject",
             answer::<reproject::Reproject>(platform.clone(), Arc::new(Reprojector(store.clone()))),
         )
+        .doing(
+            "status",
+            answer::<status::ReadStatus>(platform.clone(), Arc::new(status::Counts(store.clone()))),
+        )
+        .doing("counts", status::keep_counting(platform.clone(), store.clone()))
         .doing("live", live.hear(platform.clone()))
         .doing("gaps", gaps::watch(platform, store)))
 }

@@ -1,4 +1,4 @@
-//! `order_views` made anew from the history: `supercargo orders reproject`.
+//! `order_views`, and `order_status` in the end, made anew from the history: `supercargo orders reproject`.
 //!
 //! In batches, each in a transaction of its own with how far it has come: whoever is broken off goes on there. Open orders come
 //! first. Meanwhile events are recorded and read as ever: a batch holds the rows of its orders, and what arrives for them waits.
@@ -13,6 +13,8 @@ use events::questions::{Question, Reply};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::{Error, Row};
+
+use crate::status;
 
 /// How many orders a batch has.
 const BATCH: i64 = 500;
@@ -94,6 +96,7 @@ pub async fn next_batch(store: &Store, restart: bool, now: Timestamp) -> Result<
             Progress { done, total, finished: false }
         }
         (None, _) => {
+            status::count_anew_in_tx(&mut tx).await?;
             sqlx::query("DELETE FROM reprojection").execute(&mut *tx).await?;
             Progress { done, total, finished: true }
         }

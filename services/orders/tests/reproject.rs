@@ -6,6 +6,7 @@ mod support;
 
 use jiff::Timestamp;
 use orders::reproject::{Progress, next_batch};
+use orders::status;
 use resources::PaymentPhase;
 use serde_json::Value;
 use support::{Desk, OrderFixture};
@@ -56,6 +57,23 @@ async fn views_that_were_lost_or_damaged_are_made_anew_to_the_same_bytes() {
         assert_eq!((progress.done, progress.total), (3, 3));
         assert_eq!(rows(&desk).await, before);
     }
+    desk.close().await;
+}
+
+#[tokio::test]
+async fn the_counts_by_phase_follow_each_event_and_are_made_anew_to_the_same() {
+    let desk = desk_with_orders().await;
+    let counted = status::read(&desk.store).await.unwrap();
+    assert_eq!((counted.total, counted.unquoted, counted.phases["Completed"]), (3, 0, 1), "{counted:?}");
+    assert_eq!(counted.phases.values().sum::<i64>(), 3);
+    assert_eq!(counted.phases.len(), 11, "those without orders too");
+    status::sum_up(&desk.store).await.unwrap();
+    assert_eq!(status::read(&desk.store).await.unwrap(), counted, "summing up changes nothing");
+    sqlx::query("UPDATE order_status SET orders = 7").execute(desk.store.pool()).await.unwrap();
+    reproject(&desk, false).await;
+    assert_eq!(status::read(&desk.store).await.unwrap(), counted);
+    sqlx::query("DELETE FROM order_views").execute(desk.store.pool()).await.unwrap();
+    assert_eq!(status::read(&desk.store).await.unwrap().total, 0);
     desk.close().await;
 }
 

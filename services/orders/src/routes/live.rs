@@ -17,11 +17,11 @@ use axum::response::{IntoResponse, Response};
 use chassis::Platform;
 use events::{EventType, OrderTransition};
 use futures::StreamExt;
-use rest::{Caller, Problem, Segments};
+use rest::{Caller, Permission as _, Problem, Segments};
 use tokio::sync::{broadcast, mpsc};
 
 use super::shown::LiveTransition;
-use super::{Counter, owned};
+use super::{Counter, OrdersRead, visible};
 use crate::views;
 
 /// The subjects of all transitions.
@@ -99,7 +99,7 @@ pub(super) async fn follow_order(
     headers: HeaderMap,
     State(counter): State<Counter>,
 ) -> Result<Response, Problem> {
-    let view = owned(&counter, &caller, &id).await?;
+    let view = visible(&counter, &caller, &id, OrdersRead::NAME).await?;
     let told = last_told(&headers)?;
     let newest = view.transition.as_ref();
     if newest.is_some_and(|newest| newest.phase.is_finished() && newest.sequence <= told) {

@@ -12,7 +12,8 @@ use events::questions::{NewOrder, PlaceOrder};
 use jiff::Timestamp;
 use resources::OrderPhase;
 use rest::{
-    Body, Caller, Gate, IdempotencyKey, Operation, Page, Paging, Problem, Routes, Search, Segments, Stored,
+    Body, Caller, Gate, Holder, IdempotencyKey, Operation, Page, Paging, Permission, Problem, Routes, Search,
+    Segments, Stored,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,8 +23,9 @@ pub use self::live::Live;
 use self::shown::{LiveTransition, Placed, ShownEvent, ShownOrder};
 use crate::change::{Change, ChangeError, ChangeOrder};
 use crate::place::{Desk, PlaceError};
+use crate::status::OrderStatus;
 use crate::views::View;
-use crate::{store, timeline, views};
+use crate::{status, store, timeline, views};
 
 /// What the routes need.
 #[derive(Clone)]
@@ -43,6 +45,16 @@ impl FromRef<Counter> for Gate {
         counter.gate.clone()
     }
 }
+
+/// Who may look at all orders.
+pub struct OrdersRead;
+
+impl Permission for OrdersRead {
+    const NAME: &'static str = "orders:read";
+}
+
+/// The permission to change all orders.
+const ORDERS_WRITE: &str = "orders:write";
 
 /// Why an order is to be stopped.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
@@ -93,6 +105,14 @@ pub fn routes() -> Routes<Counter> {
                 .in_pages()
                 .answers::<Page<ShownOrder>>(200, "A page of them."),
             list_orders,
+        )
+        .with(
+            MethodFilter::GET,
+            "/orders/status",
+            Operation::new("orders", "countOrders", "How many orders are in each phase, over all orders.")
+                .needs_token(Some(OrdersRead::NAME))
+                .answers::<OrderStatus>(200, "How many."),
+            count_orders,
         )
         .with(
             MethodFilter::GET,
@@ -159,12 +179,19 @@ async fn place_order(
     }
 }
 
-/// The caller's order of that id; another's is not there.
-async fn owned(counter: &Counter, caller: &Caller, id: &str) -> Result<View, Problem> {
+/// The caller's order of that id, or any for who holds `permission`; another's is not there.
+async fn visible(counter: &Counter, caller: &Caller, id: &str, permission: &str) -> Result<View, Problem> {
     let view = views::of_id(counter.desk.store.pool(), id).await?;
-    view.filter(|view| view.user.as_deref() == Some(caller.id()) || caller.may("orders:read")).ok_or_else(
-        || Problem::absent(format!("you have no order {}", id.chars().take(80).collect::<String>())),
-    )
+    view.filter(|view| view.user.as_deref() == Some(caller.id()) || caller.may(permission)).ok_or_else(|| {
+        Problem::absent(format!("you have no order {}", id.chars().take(80).collect::<String>()))
+    })
+}
+
+async fn count_orders(
+    _holder: Holder<OrdersRead>,
+    State(counter): State<Counter>,
+) -> Result<axum::Json<OrderStatus>, Problem> {
+    Ok(axum::Json(status::read(&counter.desk.store).await?))
 }
 
 async fn list_orders(
@@ -184,7 +211,7 @@ async fn read_order(
     Segments(id): Segments<String>,
     State(counter): State<Counter>,
 ) -> Result<axum::Json<ShownOrder>, Problem> {
-    Ok(axum::Json(ShownOrder::of(owned(&counter, &caller, &id).await?)))
+    Ok(axum::Json(ShownOrder::of(visible(&counter, &caller, &id, OrdersRead::NAME).await?)))
 }
 
 async fn read_history(
@@ -194,7 +221,7 @@ async fn read_history(
     State(counter): State<Counter>,
 ) -> Result<axum::Json<Page<ShownEvent>>, Problem> {
     let (limit, after) = paging.read::<usize>()?;
-    let view = owned(&counter, &caller, &id).await?;
+    let view = visible(&counter, &caller, &id, OrdersRead::NAME).await?;
     let events = timeline::in_order(store::events_of(counter.desk.store.pool(), &view.order.order_id).await?);
     let first = after.unwrap_or(0);
     let some = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -232,10 +259,7 @@ async fn change_order(
 }
 
 async fn ask(counter: &Counter, caller: &Caller, id: &str, change: &Change) -> Result<Response, Problem> {
-    let view = views::of_id(counter.desk.store.pool(), id)
-        .await?
-        .filter(|view| view.user.as_deref() == Some(caller.id()) || caller.may("orders:write"))
-        .ok_or_else(|| Problem::absent("you have no such order"))?;
+    let view = visible(counter, caller, id, ORDERS_WRITE).await?;
     match counter.desk.change(&view, change).await {
         Ok(phase) => Ok(accepted(&view, phase)),
         Err(ChangeError::Conflict(why)) => Err(Problem::conflict(why)),
