@@ -19,6 +19,8 @@ mod gaps;
 pub mod handlers;
 mod place;
 mod placements;
+#[cfg(test)]
+mod plans_tests;
 pub mod questions;
 mod record;
 pub mod reproject;
