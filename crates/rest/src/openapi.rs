@@ -68,11 +68,21 @@ impl Operation {
         self
     }
 
-    /// `T` is in the document too, although no body is one: what a stream tells.
+    /// It answers with server-sent events, each of which brings a `T`. The schema is that of one event.
     #[must_use]
-    pub fn tells<T: JsonSchema>(mut self) -> Self {
-        self.describe.push(Box::new(|generator, _| {
-            generator.subschema_for::<T>();
+    pub fn streams<T: JsonSchema>(mut self, status: u16, what: &str) -> Self {
+        let what = what.to_owned();
+        self.describe.push(Box::new(move |generator, operation| {
+            let data = json!({
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": generator.subschema_for::<T>(),
+            });
+            let text = json!({ "type": "string" });
+            let event =
+                json!({ "type": "object", "properties": { "id": text, "event": text, "data": data } });
+            operation["responses"][status.to_string()] =
+                json!({ "description": what, "content": { "text/event-stream": { "schema": event } } });
         }));
         self
     }

@@ -138,9 +138,8 @@ pub fn routes() -> Routes<Counter> {
             MethodFilter::GET,
             "/orders/{id}/events",
             of_order("followOrder", "The transitions of an order as server-sent events, until it ends; resumes after Last-Event-ID.")
-                .answers_raw(200, "One event a transition: its id is the sequence, its data a LiveTransition.", &["text/event-stream"])
-                .answers_raw(204, "It has ended, and all was told.", &[])
-                .tells::<LiveTransition>(),
+                .streams::<LiveTransition>(200, "One event a transition: its id is the sequence, its data a LiveTransition.")
+                .answers_raw(204, "It has ended, and all was told.", &[]),
             live::follow_order,
         )
         .with(
