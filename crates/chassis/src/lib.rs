@@ -17,6 +17,7 @@ pub mod clock;
 pub mod consumer;
 mod dead_letter;
 pub mod effect;
+pub mod gauges;
 mod health;
 mod http;
 mod letters;

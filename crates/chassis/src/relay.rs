@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use tokio::sync::Semaphore;
 
+use crate::gauges::watch_store;
 use crate::publish::publish_event_as;
 use crate::stream_loss::new_stream;
 use crate::{Backoff, Platform, Point, StatusReport, Store, Transaction, clock, effect};
@@ -96,6 +97,7 @@ enum Outgoing {
 /// None in operation: failures are retried.
 pub async fn relay(platform: Platform, store: Store) -> anyhow::Result<()> {
     let check = platform.health.check(&format!("{} outbox", store.service()));
+    let watching = tokio::spawn(watch_store(platform.clone(), store.clone()));
     let mut failures = 0;
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     let mut loss = tokio::time::interval(LOOK_FOR_LOSS_EVERY);
@@ -122,6 +124,7 @@ pub async fn relay(platform: Platform, store: Store) -> anyhow::Result<()> {
         }
         if platform.stop.is_cancelled() {
             slow.finish(&store).await;
+            watching.abort();
             return Ok(());
         }
         let wait = if failures == 0 { Duration::from_secs(1) } else { BACKOFF.jittered(failures) };

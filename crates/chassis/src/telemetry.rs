@@ -1,10 +1,16 @@
 //! Logs and metrics of the process.
 
 use anyhow::Context as _;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
 use crate::settings::{LogFormat, SettingError, Settings};
+
+/// The buckets of what takes milliseconds to seconds. Unlike quantiles they add up over replicas.
+const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// The buckets of what takes from milliseconds to weeks: how long an order rests in a phase.
+const LONG_SECONDS: [f64; 13] =
+    [0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 3600.0, 21_600.0, 86_400.0, 259_200.0, 1_209_600.0];
 
 /// The process's metrics, in Prometheus' text format.
 #[derive(Clone)]
@@ -39,6 +45,12 @@ pub fn start_telemetry(settings: &Settings) -> anyhow::Result<Metrics> {
         }
     }
     .map_err(|error| anyhow::anyhow!("failed to start logs: {error}"))?;
-    let handle = PrometheusBuilder::new().install_recorder().context("failed to start metrics")?;
+    let handle = PrometheusBuilder::new()
+        .set_buckets(&SECONDS)
+        .and_then(|builder| {
+            builder.set_buckets_for_metric(Matcher::Suffix("phase_seconds".into()), &LONG_SECONDS)
+        })
+        .and_then(PrometheusBuilder::install_recorder)
+        .context("failed to start metrics")?;
     Ok(Metrics(handle))
 }

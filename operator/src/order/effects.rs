@@ -10,7 +10,7 @@ use kube::Resource;
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event as KubernetesEvent, EventType};
-use resources::{FINALIZER, Order};
+use resources::{FINALIZER, HistoryEntry, Order, OrderStatus};
 
 use super::decide::Situation;
 use super::made::Made;
@@ -85,6 +85,9 @@ pub(super) async fn tell_what_is_written(
             None => announce::transition(situation, written).retold(written, entry),
         };
         tell(&data, controller).await?;
+        if decided.is_some() {
+            time_in_phase(written, entry);
+        }
         if let Some(tell) = decided.and_then(|transition| transition.tell.as_ref()) {
             tell_people(order, tell, controller).await;
         }
@@ -97,6 +100,16 @@ pub(super) async fn tell_what_is_written(
         controller.memory.change(uid, |memory| memory.tells_again = false);
     }
     Ok(())
+}
+
+/// How long the order was in the phase that it has left.
+fn time_in_phase(status: &OrderStatus, entered: &HistoryEntry) {
+    let before = entered.sequence.saturating_sub(1);
+    if let Some(left) = status.history.iter().rev().find(|entry| entry.sequence == before) {
+        let rested = entered.at.0.duration_since(left.at.0).unsigned_abs();
+        metrics::histogram!("supercargo_order_phase_seconds", "phase" => left.phase.as_str())
+            .record(rested.as_secs_f64());
+    }
 }
 
 async fn tell(data: &OrderTransition, controller: &Controller) -> Result<(), Error> {

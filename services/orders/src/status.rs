@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chassis::gauges::as_gauge;
 use chassis::questions::Answerer;
 use chassis::{Platform, Store};
 use events::questions::{Question, Reply};
@@ -134,10 +135,9 @@ async fn count(store: &Store) -> Result<OrderStatus, Error> {
     read(store).await
 }
 
-#[allow(clippy::cast_precision_loss, reason = "a gauge is a float; so many orders there are not")]
 fn show(status: &OrderStatus) {
-    metrics::gauge!("supercargo_orders", "phase" => "Unquoted").set(status.unquoted as f64);
+    metrics::gauge!("supercargo_orders", "phase" => "Unquoted").set(as_gauge(status.unquoted.unsigned_abs()));
     for (phase, orders) in &status.phases {
-        metrics::gauge!("supercargo_orders", "phase" => phase.clone()).set(*orders as f64);
+        metrics::gauge!("supercargo_orders", "phase" => phase.clone()).set(as_gauge(orders.unsigned_abs()));
     }
 }

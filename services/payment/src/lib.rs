@@ -15,6 +15,7 @@ pub mod routes;
 mod settings;
 pub mod store;
 pub mod stripe;
+mod unsettled;
 pub mod webhooks;
 
 use std::sync::Arc;
@@ -60,12 +61,14 @@ pub async fn start(settings: Settings, platform: Platform, gate: Gate) -> anyhow
     let relay = chassis::relay(platform.clone(), store.clone());
     let commands = consumer::consume(platform.clone(), store.clone(), subscription, handlers::Commands);
     let apply = asking::answer_subject(platform.clone(), PaymentSpec::APPLY, answerer);
+    let unsettled = unsettled::watch(platform.clone(), store.clone());
     let work = worklist::work(platform, store, AT_ONCE, engine);
     Ok(Role::new("payment")
         .doing("relay", relay)
         .doing("commands", commands)
         .doing("questions", apply)
         .doing("provider", work)
+        .doing("unsettled", unsettled)
         .serving(routes::routes().router().with_state(counter))
         .serving(webhooks))
 }

@@ -20,6 +20,7 @@ pub use self::message::{HandleError, Message};
 use self::message::{TRIES, chain};
 use crate::dead_letter::{Buried, bury};
 use crate::effect::paced;
+use crate::gauges::watch_consumer;
 use crate::letters::REDRIVEN_FOR;
 use crate::platform::ensure_streams;
 use crate::{Backoff, Platform, Point, Store, Transaction, effect};
@@ -67,6 +68,7 @@ pub async fn consume<H: Handler>(
     handler: H,
 ) -> anyhow::Result<()> {
     let check = platform.health.check(&format!("consumer {}", subscription.consumer));
+    let watching = tokio::spawn(watch_consumer(platform.clone(), subscription.stream, subscription.consumer));
     let worker = Arc::new(Worker { platform: platform.clone(), store, subscription, handler });
     let slots = Arc::new(Semaphore::new(worker.subscription.concurrency));
     let mut failures = 0;
@@ -94,6 +96,7 @@ pub async fn consume<H: Handler>(
     }
     let all = u32::try_from(worker.subscription.concurrency).unwrap_or(u32::MAX);
     let _finished = slots.acquire_many(all).await;
+    watching.abort();
     Ok(())
 }
 
