@@ -32,6 +32,8 @@ pub enum Command {
     /// Make the roles, schemas and tables of the named services in their databases, before a release's first start of them. Doing
     /// it again changes nothing, nor does it disturb the release before, which may still run.
     Migrate(MigrateArguments),
+    /// Ask whether each of the addresses answers well, as a test of an installation does where there is no curl.
+    Ready(ReadyArguments),
     /// Print the definitions of the custom resources, as YAML.
     Crds(GenerateArguments),
     /// Print the JSON Schemas of events, commands and questions.
@@ -62,6 +64,16 @@ pub struct MigrateArguments {
     pub roles: Vec<RoleName>,
     #[command(flatten)]
     pub common: chassis::Settings,
+}
+
+#[derive(Args, Debug)]
+pub struct ReadyArguments {
+    /// What is asked, for example http://supercargo-storefront:8080/ready.
+    #[arg(required = true, value_name = "URL")]
+    pub urls: Vec<String>,
+    /// How many seconds to wait for it.
+    #[arg(long, default_value_t = 0, value_name = "SECONDS")]
+    pub within: u64,
 }
 
 #[derive(Args, Debug)]

@@ -8,6 +8,7 @@ mod generate;
 mod migrate;
 mod order;
 mod orders;
+mod ready;
 mod repair;
 mod stock;
 
@@ -27,6 +28,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let done = match command {
         Command::Run(arguments) => roles::run(*arguments).await,
         Command::Migrate(arguments) => migrate::run(arguments).await,
+        Command::Ready(arguments) => ready::run(arguments).await,
         Command::Crds(arguments) => generate::definitions(&arguments),
         Command::Schemas(arguments) => generate::schemas(&arguments),
         Command::Openapi => generate::openapi(),

@@ -32,3 +32,20 @@ async fn tables_are_made_once_and_a_newer_release_is_no_obstacle() -> Tested {
     database.drop().await;
     Ok(())
 }
+
+#[tokio::test]
+async fn ready_says_of_each_address_whether_it_is() -> Tested {
+    let stack = testkit::Stack::from_env().await?;
+    drop(stack);
+    let ready = format!("{}/ready", std::env::var("SHOP_URL")?);
+    let ended = Program::supercargo(&["ready", "--within", "10", &ready]).run().await?;
+    assert_eq!((ended.code, ended.stdout), (Some(0), format!("{ready} is ready\n")));
+    let nowhere = "http://127.0.0.1:1/ready";
+    let ended = Program::supercargo(&["ready", nowhere]).run().await?;
+    assert!(
+        ended.code != Some(0) && ended.stderr.contains(&format!("{nowhere} is not ready")),
+        "{}",
+        ended.stderr
+    );
+    Ok(())
+}

@@ -59,21 +59,23 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
             if let Some(schema) =
                 version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut())
             {
-                without_nulls(schema);
+                simplify(schema);
             }
         }
     }
     definitions
 }
 
-/// No field is nullable: the API server then drops a `null`, and rules that ask whether a field is there are not fooled.
-fn without_nulls(schema: &mut JSONSchemaProps) {
+/// No field is nullable: the API server then drops a `null`, and rules that ask whether a field is there are not fooled. Nor has
+/// a number a format that Kubernetes does not know, of which it would warn whoever applies the definition.
+fn simplify(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
+    schema.format = schema.format.take().filter(|format| !format.starts_with("uint"));
     for property in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
-        without_nulls(property);
+        simplify(property);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
-        without_nulls(items);
+        simplify(items);
     }
 }
 

@@ -223,10 +223,11 @@ fn the_test_of_a_release_is_one_pod_whose_log_can_be_read() {
             .iter()
             .map(|container| words(&container["args"]).join(" "))
             .collect();
+        let ready = "ready --within 60 http://supercargo-storefront.shop:80/ready";
         let expected: &[&str] = if arguments.is_empty() {
-            &["stock", "audit"]
+            &[ready, "stock", "audit"]
         } else {
-            &["stock", "audit --namespace berlin", "audit --namespace paris"]
+            &[ready, "stock", "audit --namespace berlin", "audit --namespace paris"]
         };
         assert_eq!(run, expected);
     }

@@ -57,7 +57,7 @@ fn services_are_reached_by_the_storefront_alone() {
     for role in ["operator", "notifications"] {
         assert_eq!(rules(policy(&release, role), "ingress", "from"), set(&[]), "{role}");
     }
-    assert_eq!(rules(policy(&release, "storefront"), "ingress", "from"), set(&["anybody:8080"]));
+    assert_eq!(rules(policy(&release, "storefront"), "ingress", "from"), set(&["anybody:8080", "test:8080"]));
 }
 
 #[test]
