@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use money::Money;
 use resources::{
     Item, Line, MoneyRepair, OrderPhase, OrderReference, OrderSpec, OrderStatus, PaymentPhase, Settled,
@@ -134,6 +135,16 @@ impl<'a> Draft<'a> {
         let refunded = status.refunded.unwrap_or(Money::zero(captured.currency()));
         let kept = captured.minor_units().checked_sub(refunded.minor_units())?;
         (kept > 0).then(|| Money::from_minor_units(kept, captured.currency()))
+    }
+
+    /// True when the payment's object is gone, as in a namespace that goes, and it was last known to have taken the money.
+    pub(crate) fn was_taken(&self) -> bool {
+        let taken = |condition: &Condition| {
+            condition.type_ == "Paid"
+                && condition.status == "True"
+                && condition.reason == PaymentPhase::Captured.as_str()
+        };
+        self.situation.payment.is_none() && self.status.conditions.iter().any(taken)
     }
 
     /// The phase before the present one.

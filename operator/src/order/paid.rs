@@ -123,9 +123,9 @@ fn charging_again(draft: &Draft<'_>) -> Option<Step> {
 }
 
 fn is_taken(draft: &Draft<'_>) -> bool {
-    draft
-        .payment()
-        .is_some_and(|payment| payment.is_wanted() && payment.answer == Some(PaymentPhase::Captured))
+    let taken =
+        |payment: PaymentView<'_>| payment.is_wanted() && payment.answer == Some(PaymentPhase::Captured);
+    draft.payment().map_or_else(|| draft.was_taken(), taken)
 }
 
 /// Takes the promised money once there is a label.

@@ -1,6 +1,7 @@
 //! What the status says besides the phase: conditions and the columns for people who list orders.
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use resources::{
     ConditionStatus, OrderPhase, OrderStatus, PaymentPhase, ReservationPhase, condition, set_condition,
 };
@@ -14,7 +15,12 @@ pub(crate) fn complete(status: &mut OrderStatus, situation: &Situation<'_>) {
     status.observed_generation = generation;
     status.order_id.get_or_insert_with(|| situation.id.to_owned());
     let payment = situation.payment.map(PaymentView::of);
-    status.payment = payment.and_then(|payment| payment.of_attempt).map(|phase| phase.as_str().to_owned());
+    // Of a payment whose object is gone, as in a namespace that goes, what was known last stays true.
+    let known_before = payment.is_none().then(|| known(&status.conditions, "Paid")).flatten();
+    if known_before.is_none() {
+        status.payment =
+            payment.and_then(|payment| payment.of_attempt).map(|phase| phase.as_str().to_owned());
+    }
     let shipment_status = situation.shipment.and_then(|shipment| shipment.status.as_ref());
     status.tracking = shipment_status.and_then(|shipment| shipment.tracking_number.clone());
     super::letters::tell(status, situation, at(situation.now));
@@ -22,7 +28,7 @@ pub(crate) fn complete(status: &mut OrderStatus, situation: &Situation<'_>) {
     let claims = [
         accepted(phase, status),
         stock_reserved(phase, situation.reservation.map(ReservationView::of)),
-        paid(payment),
+        known_before.unwrap_or_else(|| paid(payment)),
         shipped(phase, situation.shipment.map(ShipmentView::of)),
         finished(phase, status),
     ];
@@ -46,6 +52,17 @@ struct Claim {
 
 fn claim(type_: &'static str, holds: ConditionStatus, reason: &str, message: &str) -> Claim {
     Claim { type_, holds, reason: reason.to_owned(), message: message.to_owned() }
+}
+
+/// What was said before.
+fn known(conditions: &[Condition], type_: &'static str) -> Option<Claim> {
+    let known = conditions.iter().find(|condition| condition.type_ == type_)?;
+    let holds = match known.status.as_str() {
+        "True" => ConditionStatus::True,
+        "False" => ConditionStatus::False,
+        _ => ConditionStatus::Unknown,
+    };
+    Some(claim(type_, holds, &known.reason, &known.message))
 }
 
 fn accepted(phase: OrderPhase, status: &OrderStatus) -> Claim {

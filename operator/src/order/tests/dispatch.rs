@@ -118,3 +118,16 @@ fn a_cancel_that_comes_too_late_takes_the_money_before_it_is_shipped() {
     let stuck = driven.case.payment(PaymentPhase::Declined).drive();
     assert_eq!((stuck.phases.as_slice(), stuck.reason()), (&[Stuck][..], "DispatchedUnpaid"));
 }
+
+#[test]
+fn money_that_was_taken_stays_so_when_its_object_goes_with_the_namespace() {
+    let paid = order_in(Reserved).payment(PaymentPhase::Captured).drive();
+    assert_eq!(paid.phases, [Paid]);
+    let mut case = paid.case.shipment(ShipmentPhase::InTransit).deleted();
+    case.payment = None;
+    let driven = case.drive();
+    assert_eq!(driven.phases, [Shipped], "{:?}", driven.reasons);
+    let status = driven.status();
+    let paid = status.conditions.iter().find(|condition| condition.type_ == "Paid").unwrap();
+    assert_eq!((paid.status.as_str(), status.payment.as_deref()), ("True", Some("Captured")));
+}
