@@ -4,13 +4,33 @@
 # shellcheck disable=SC2034 # the scripts that source this read it
 KUBERNETES_BINARIES="kube-apiserver kube-controller-manager kubectl"
 SERVER_BINARIES="etcd nats-server"
+# What the chart is rendered and judged by, a module each: their requirements clash.
+CHART_BINARIES="helm kube-score"
+# What the dashboard and the alerts are tried with.
+EYES_BINARIES="prometheus promtool"
+# What a node needs besides: Kubernetes' own from its module, the others from dev/node.
+NODE_BINARIES="kube-scheduler kubelet kube-proxy containerd containerd-shim-runc-v2 ctr runc coredns"
 
-module_of() { if [[ " $SERVER_BINARIES " == *" $1 "* ]]; then echo servers; else echo kubernetes; fi; }
+module_of() {
+    case $1 in
+        etcd | nats-server) echo servers ;;
+        helm | kube-score) echo "chart-tools/$1" ;;
+        prometheus | promtool) echo eyes ;;
+        containerd | containerd-shim-runc-v2 | ctr | runc | coredns) echo node ;;
+        *) echo kubernetes ;;
+    esac
+}
 
 package_of() {
     case $1 in
         etcd) echo go.etcd.io/etcd/server/v3 ;;
         nats-server) echo github.com/nats-io/nats-server/v2 ;;
+        containerd | containerd-shim-runc-v2 | ctr) echo "github.com/containerd/containerd/v2/cmd/$1" ;;
+        runc) echo github.com/opencontainers/runc ;;
+        coredns) echo ./coredns ;;
+        helm) echo helm.sh/helm/v3/cmd/helm ;;
+        kube-score) echo github.com/zegl/kube-score/cmd/kube-score ;;
+        prometheus | promtool) echo "github.com/prometheus/prometheus/cmd/$1" ;;
         *) echo "k8s.io/kubernetes/cmd/$1" ;;
     esac
 }
@@ -20,22 +40,48 @@ duration_of() {
     case $1 in
         kube-apiserver) echo "about 4 min" ;;
         kube-controller-manager) echo "about 2 min" ;;
+        prometheus) echo "about 5 min" ;;
         supercargo) echo "a few minutes" ;;
         *) echo "about 1 min" ;;
     esac
 }
 
-# linker_flags BINARY: without a version of its own a Kubernetes binary says v0.0.0, which clients refuse to believe.
+# build_tags BINARY: what is left out, or has to be asked for.
+build_tags() {
+    case $1 in
+        containerd) echo no_btrfs,no_devmapper,no_zfs ;;
+        runc) echo seccomp ;;
+        prometheus | promtool) echo remove_all_sd ;;
+        *) echo ;;
+    esac
+}
+
+# uses_c BINARY: 1 for the one that is partly written in C.
+uses_c() { if [[ $1 == runc ]]; then echo 1; else echo 0; fi; }
+
+# linker_flags BINARY: without a version of its own a Kubernetes binary says v0.0.0, which clients refuse to believe, and helm takes
+# every cluster it does not ask for Kubernetes 1.20.
 linker_flags() {
-    local version flags="-s -w" name
+    local version minor flags="-s -w" name
     if [[ $(module_of "$1") == kubernetes ]]; then
-        version=$(awk '$1 == "k8s.io/kubernetes" { print $2; exit } $2 == "k8s.io/kubernetes" { print $3; exit }' \
-            "$DEV/kubernetes/go.mod")
+        version=$(version_in kubernetes k8s.io/kubernetes)
         for name in gitVersion="$version" gitMajor=1 gitMinor="$(cut -d. -f2 <<<"$version")" gitTreeState=clean; do
             flags+=" -X k8s.io/component-base/version.$name"
         done
+    elif [[ $1 == helm ]]; then
+        flags+=" -X helm.sh/helm/v3/internal/version.version=$(version_in chart-tools/helm helm.sh/helm/v3)"
+        # k8s.io/client-go v0.36.2 is that of Kubernetes 1.36.
+        minor=$(version_in chart-tools/helm k8s.io/client-go | cut -d. -f2)
+        for name in chartutil lint/rules; do
+            flags+=" -X helm.sh/helm/v3/pkg/$name.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/$name.k8sVersionMinor=$minor"
+        done
     fi
     printf '%s' "$flags"
+}
+
+# version_in MODULE REQUIREMENT: as its go.mod pins it.
+version_in() {
+    awk -v name="$2" '$1 == name { print $2; exit } $2 == name { print $3; exit }' "$DEV/$1/go.mod"
 }
 
 # binary_folder MODULE: sets FOLDER. The Go version is part of the key; a machine that has lost its Go still finds what is built.
@@ -96,8 +142,9 @@ build_go() {
         done
     ) &
     heartbeat=$!
-    (cd "$DEV/$module" && CGO_ENABLED=0 go build -mod=readonly -trimpath -buildvcs=false \
-        -ldflags "$(linker_flags "$binary")" -o "$target.new" "$(package_of "$binary")") >"$log" 2>&1 || status=$?
+    (cd "$DEV/$module" && CGO_ENABLED=$(uses_c "$binary") go build -mod=readonly -trimpath -buildvcs=false \
+        -tags "$(build_tags "$binary")" -ldflags "$(linker_flags "$binary")" \
+        -o "$target.new" "$(package_of "$binary")") >"$log" 2>&1 || status=$?
     kill "$heartbeat" 2>/dev/null || true
     wait "$heartbeat" 2>/dev/null || true
     if ((status != 0)); then

@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # The control plane's certificates and service-account keys (.dev/pki, made once) and the kubeconfigs.
 
+# What a cluster with a node needs besides: addresses of the API server, and `name=/subject` of further clients.
+SERVER_ADDRESSES='' CLIENT_CERTIFICATES=()
+
 certificate() {
     local name=$1 subject=$2 usage=$3
     openssl req -new -config openssl.cnf -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
@@ -11,8 +14,9 @@ certificate() {
 }
 
 make_pki() {
+    local client
     # A configuration of our own: what the distribution's adds by itself differs from one to the next.
-    cat >openssl.cnf <<'END'
+    cat >openssl.cnf <<END
 [req]
 distinguished_name = name
 prompt = no
@@ -25,7 +29,7 @@ subjectKeyIdentifier = hash
 basicConstraints = CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
-subjectAltName = DNS:localhost, IP:127.0.0.1, DNS:kubernetes, DNS:kubernetes.default, DNS:kubernetes.default.svc, DNS:kubernetes.default.svc.cluster.local, IP:10.96.0.1
+subjectAltName = DNS:localhost, IP:127.0.0.1, DNS:kubernetes, DNS:kubernetes.default, DNS:kubernetes.default.svc, DNS:kubernetes.default.svc.cluster.local, IP:10.96.0.1$SERVER_ADDRESSES
 [client]
 basicConstraints = CA:FALSE
 keyUsage = critical, digitalSignature
@@ -36,6 +40,7 @@ END
     certificate server /CN=kube-apiserver server
     certificate admin /O=system:masters/CN=admin client
     certificate controller-manager /CN=system:kube-controller-manager client
+    for client in "${CLIENT_CERTIFICATES[@]}"; do certificate "${client%%=*}" "${client#*=}" client; done
     openssl genrsa -out service-account.key 2048
     openssl rsa -in service-account.key -pubout -out service-account.pub
 }

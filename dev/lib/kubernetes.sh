@@ -15,6 +15,9 @@ start_etcd() {
 
 etcd_ready() { answers "http://127.0.0.1:${PORT[ETCD]}/health"; }
 
+# What a cluster with a node has otherwise: the last of two settings counts.
+APISERVER_ARGUMENTS=() CONTROLLER_MANAGER_ARGUMENTS=()
+
 start_apiserver() {
     local pki=$STATE/pki
     path_of kube-apiserver
@@ -26,7 +29,7 @@ start_apiserver() {
         "--service-account-key-file=$pki/service-account.pub" "--service-account-signing-key-file=$pki/service-account.key" \
         --service-account-issuer=https://kubernetes.default.svc.cluster.local \
         --authorization-mode=Node,RBAC --service-cluster-ip-range=10.96.0.0/16 --endpoint-reconciler-type=none \
-        "--profiling=${SUPERCARGO_PROFILING:-false}"
+        "--profiling=${SUPERCARGO_PROFILING:-false}" "${APISERVER_ARGUMENTS[@]}"
 }
 
 apiserver_ready() { answers --cacert "$STATE/pki/ca.crt" "https://127.0.0.1:${PORT[APISERVER]}/readyz"; }
@@ -45,7 +48,8 @@ start_controller_manager() {
         "--tls-cert-file=$pki/server.crt" "--tls-private-key-file=$pki/server.key" \
         "--service-account-private-key-file=$pki/service-account.key" "--root-ca-file=$pki/ca.crt" \
         --use-service-account-credentials --leader-elect=false "--controllers=$controllers" \
-        --concurrent-namespace-syncs=10 --kube-api-qps=200 --kube-api-burst=400 --profiling=false
+        --concurrent-namespace-syncs=10 --kube-api-qps=200 --kube-api-burst=400 --profiling=false \
+        "${CONTROLLER_MANAGER_ARGUMENTS[@]}"
 }
 
 controller_manager_ready() {
@@ -57,7 +61,7 @@ link_kubectl() {
     ln -sfn "$BINARY_PATH" "$STATE/bin/kubectl"
 }
 
-ours() { "$STATE/bin/kubectl" --kubeconfig="$STATE/kubeconfig" --cache-dir="$STATE/kubectl-cache" "$@"; }
+ours() { "${WITHIN[@]}" "$STATE/bin/kubectl" --kubeconfig="$STATE/kubeconfig" --cache-dir="$STATE/kubectl-cache" "$@"; }
 
 has_manifests() { compgen -G "$1/*.yaml" >/dev/null || compgen -G "$1/*.yml" >/dev/null || compgen -G "$1/*.json" >/dev/null; }
 

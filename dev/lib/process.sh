@@ -7,6 +7,9 @@
 # Every process carries this in its environment, so that one whose records are lost is still found.
 MARK=SUPERCARGO_PROCESS_OF
 
+# What every process is started and asked through: nothing, or the way into a node's namespaces (node.sh).
+WITHIN=()
+
 boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown; }
 
 # start_time PID: ticks since boot; fails for a process that is gone or a zombie.
@@ -66,9 +69,11 @@ launch() {
         cd "$STATE" || exit 1
         # The mark stands in the environment, not in the command.
         export "$MARK=$STATE"
-        exec setsid "$@"
+        exec setsid "${WITHIN[@]}" "$@"
     ) &
     remember "$name" $! "$fingerprint"
+    # It is none of this shell's jobs, whose end it would comment on.
+    disown $!
 }
 
 # wait_for NAME SECONDS COMMAND...: until the command succeeds; ends the run if the process dies or the time is over.
@@ -96,7 +101,7 @@ fail() {
     exit 1
 }
 
-answers() { curl --noproxy '*' --silent --fail --max-time 2 --output /dev/null "$@"; }
+answers() { "${WITHIN[@]}" curl --noproxy '*' --silent --fail --max-time 2 --output /dev/null "$@"; }
 
 # ask_to_stop NAME: for PostgreSQL the signal that does not wait for its clients to leave.
 ask_to_stop() {
