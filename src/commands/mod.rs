@@ -45,15 +45,13 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 /// A connection to NATS, where the services are asked.
 pub async fn connect(reach: &Reach) -> anyhow::Result<async_nats::Client> {
-    async_nats::ConnectOptions::new()
+    let (servers, options) = chassis::nats_servers(&reach.nats_url)?;
+    options
         .name("supercargo command line")
         .connection_timeout(Duration::from_secs(5))
-        .connect(&reach.nats_url)
+        .connect(servers)
         .await
-        .with_context(|| {
-            format!(
-                "failed to reach NATS at {}: start the shop (make up) or set NATS_URL (source .dev/env)",
-                reach.nats_url
-            )
-        })
+        .context(
+            "failed to reach NATS at NATS_URL: start the shop (make up) or set NATS_URL (source .dev/env)",
+        )
 }

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::reconnect::{MadeAnew, watch_over_streams};
-use crate::{Backoff, Health, SettingError, Settings};
+use crate::{Backoff, Health, SettingError, Settings, nats_servers};
 
 /// The connections that all roles of a process share.
 #[derive(Clone)]
@@ -108,20 +108,12 @@ async fn connect_nats(
     connected: Arc<Notify>,
     stop: &CancellationToken,
 ) -> anyhow::Result<async_nats::Client> {
-    let servers = settings
-        .nats_url
-        .split(',')
-        .map(|url| url.trim().parse::<async_nats::ServerAddr>())
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| SettingError {
-            name: "NATS_URL".into(),
-            fault: format!("is no address of a NATS server ({:?}: {error})", settings.nats_url),
-            example: "nats://127.0.0.1:4222".into(),
-        })?;
+    nats_servers(&settings.nats_url)?;
     wait_for("NATS at NATS_URL", stop, || {
-        let (servers, connected) = (servers.clone(), connected.clone());
+        let connected = connected.clone();
         async move {
-            async_nats::ConnectOptions::new()
+            let (servers, options) = nats_servers(&settings.nats_url)?;
+            options
                 .name("supercargo")
                 .connection_timeout(Duration::from_secs(5))
                 .request_timeout(Some(Duration::from_secs(5)))

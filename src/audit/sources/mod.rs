@@ -28,13 +28,12 @@ pub struct Sources {
 
 /// A connection to NATS; fails instead of waiting.
 pub async fn connect_nats(url: &str) -> anyhow::Result<async_nats::Client> {
-    let servers: Result<Vec<async_nats::ServerAddr>, _> =
-        url.split(',').map(|one| one.trim().parse()).collect();
-    async_nats::ConnectOptions::new()
+    let (servers, options) = chassis::nats_servers(url)?;
+    options
         .name("supercargo audit")
         .connection_timeout(std::time::Duration::from_secs(5))
         .request_timeout(Some(std::time::Duration::from_secs(10)))
-        .connect(servers.with_context(|| format!("NATS_URL is no address of a NATS server: {url:?}"))?)
+        .connect(servers)
         .await
-        .with_context(|| format!("could not check the streams: NATS does not answer at NATS_URL ({url})"))
+        .context("could not check the streams: NATS does not answer at NATS_URL")
 }
