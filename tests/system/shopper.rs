@@ -116,6 +116,8 @@ async fn a_shopper_signs_up_browses_fills_a_cart_checks_out_and_follows_the_orde
     // Read.
     let order = reaches(&visitor, &id, "Completed").await?;
     assert_eq!(order["total"], json!({ "amount": "31.80", "currency": "EUR" }));
+    let audit = Program::supercargo(&["audit", "--order", &id]).run().await?;
+    assert_eq!(audit.code, Some(0), "{}{}", audit.stdout, audit.stderr);
     assert_eq!(order["shippingAddress"]["city"], "Berlin");
     let orders = visitor.get("/orders").await?.expect(200)?;
     assert_eq!(orders["items"][0]["id"], id.as_str());
@@ -258,5 +260,31 @@ async fn whose_account_is_disabled_has_no_token_any_more_and_no_new_order() -> T
     assert_eq!(visitor.get("/users/me").await?.status, 401);
     let login = json!({ "email": visitor.email, "password": PASSWORD });
     assert!([401, 403].contains(&visitor.send("POST", "/users/login", login).await?.status));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_address_is_replaced_as_a_whole_and_shown_as_it_is() -> Tested {
+    let stack = Stack::from_env().await?;
+    let shop = stack.shop().await?;
+    let sku = shop.article("15.90", 10).await?;
+    let visitor = Visitor::signed_up(&stack).await?;
+    let declined = order_of(&sku, 1, "pm_card_visa_chargeDeclined");
+    let id = visitor.send("POST", "/orders", declined).await?.text("/id")?;
+    let order = reaches(&visitor, &id, "AwaitingPayment").await?;
+    let path = format!("/orders/{id}");
+    let first = json!({ "name": "C", "line1": "3", "line2": "flat 9", "city": "Bonn", "postalCode": "53111", "country": "DE" });
+    let second = json!({ "name": "D", "line1": "4", "city": "Reykjavik", "country": "IS" });
+    for address in [first, second.clone()] {
+        visitor.send("PATCH", &path, json!({ "shippingAddress": address })).await?.expect(202)?;
+        let shown = visitor.get(&path).await?.expect(200)?;
+        assert_eq!(shown["shippingAddress"], address, "{shown}");
+    }
+    let name = order["name"].as_str().unwrap_or_default();
+    let said = Program::kubectl(NAMESPACE, &["get", "order", name, "-o", "jsonpath={.spec.shippingAddress}"]);
+    assert_eq!(serde_json::from_str::<Value>(&said.answer().await?)?, second, "nothing of the first is left");
+    visitor.send("PATCH", &path, json!({ "shippingService": "express" })).await?.expect(202)?;
+    let shown = visitor.get(&path).await?.expect(200)?;
+    assert_eq!((&shown["shippingService"], &shown["shippingAddress"]), (&json!("express"), &second));
     Ok(())
 }

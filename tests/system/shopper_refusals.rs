@@ -61,7 +61,7 @@ async fn every_endpoint_that_needs_a_token_refuses_who_has_none_and_who_has_a_fo
     for token in forged {
         let mut forger = nobody.clone();
         forger.token = Some(token.clone());
-        for (method, path, _) in guarded.iter().take(6) {
+        for (method, path, _) in &guarded {
             let answer = forger.ask(method, path, &[], Some("{}".to_owned())).await?;
             assert!(is_problem(&answer, 401), "{method} {path} with {token}: {answer:?}");
         }

@@ -12,6 +12,8 @@ pub struct Asker<'a> {
     pub id: &'a str,
     /// True when they hold `admin`.
     pub is_admin: bool,
+    /// What they hold.
+    pub holds: &'a [String],
 }
 
 /// Whom it is about.
@@ -51,6 +53,18 @@ pub(crate) fn judge_change(
     if subject.is_admin() != stays_admin && !asker.is_admin {
         return Err(Problem::forbidden("only an admin may give or take the permission admin: ask one"));
     }
+    if !asker.is_admin {
+        if asker.id == subject.id {
+            return Err(Problem::forbidden("only an admin changes their own permissions: ask one"));
+        }
+        let moved = |name: &&String| wished.contains(name) != subject.permissions.contains(name);
+        let mut names = wished.iter().chain(subject.permissions).filter(moved);
+        if let Some(name) = names.find(|name| !asker.holds.contains(name)) {
+            return Err(Problem::forbidden(format!(
+                "you may give and take what you hold yourself, which is not {name}: ask an admin"
+            )));
+        }
+    }
     if subject.is_admin() && !stays_admin && !others {
         return Err(Problem::conflict(format!(
             "{} is the last admin: give the permission admin to somebody else first",
@@ -78,8 +92,8 @@ pub(crate) fn judge_disabling(asker: Asker<'_>, subject: Subject<'_>) -> Result<
 mod tests {
     use super::*;
 
-    const AN_ADMIN: Asker<'_> = Asker { id: "u-1", is_admin: true };
-    const A_CLERK: Asker<'_> = Asker { id: "u-1", is_admin: false };
+    const AN_ADMIN: Asker<'_> = Asker { id: "u-1", is_admin: true, holds: &[] };
+    const A_CLERK: Asker<'_> = Asker { id: "u-1", is_admin: false, holds: &[] };
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|&name| name.to_owned()).collect()
@@ -106,10 +120,24 @@ mod tests {
 
     #[test]
     fn who_is_no_admin_makes_and_unmakes_none() {
-        assert_eq!(change(A_CLERK, &[], &["stock:write"], true), None);
-        assert_eq!(change(A_CLERK, &["admin"], &["admin", "stock:write"], true), None);
+        let holds = names(&["stock:write"]);
+        let clerk = Asker { holds: &holds, ..A_CLERK };
+        assert_eq!(change(clerk, &[], &["stock:write"], true), None);
+        assert_eq!(change(clerk, &["admin"], &["admin", "stock:write"], true), None);
         assert_eq!(change(A_CLERK, &[], &["admin"], true), Some(403));
         assert_eq!(change(A_CLERK, &["admin"], &[], true), Some(403));
+    }
+
+    #[test]
+    fn who_is_no_admin_gives_and_takes_what_they_hold_and_nothing_of_their_own() {
+        let holds = names(&["stock:write", "users:admin"]);
+        let clerk = Asker { holds: &holds, ..A_CLERK };
+        assert_eq!(change(clerk, &[], &["payments:refund"], true), Some(403));
+        assert_eq!(change(clerk, &["payments:refund"], &[], true), Some(403));
+        assert_eq!(change(clerk, &["payments:refund"], &["payments:refund", "stock:write"], true), None);
+        let own = Subject { id: clerk.id, permissions: &holds };
+        let refused = judge_change(clerk, own, &names(&["payments:refund"]), true).unwrap_err();
+        assert_eq!(refused.status().as_u16(), 403);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::place::{Desk, is_final, sentence};
+use crate::placements;
 use crate::views::View;
 
 /// How often a change is judged anew when the order moved meanwhile.
@@ -100,13 +101,25 @@ pub fn judge(order: &Order, change: &Change) -> Result<Option<Value>, String> {
             Ok(Some(json!({ "spec": { "payment": choice } })))
         }
         Change::Edit(_) if ended => Err(format!("the order has ended ({shown}): it cannot be changed")),
-        Change::Edit(edit) => Ok(Some(json!({ "spec": edit }))),
+        Change::Edit(edit) => Ok(Some(json!({ "spec": replaced(edit) }))),
         // The operator judges it, and records it with who and why: `supercargo order refund` asks the same way.
         Change::Refund { by, reason } => {
             let annotations = json!({ RepairAction::Refund.annotation(): reason, REPAIR_BY_ANNOTATION: by });
             Ok(Some(json!({ "metadata": { "annotations": annotations } })))
         }
     }
+}
+
+/// The edit as a merge patch. An address is another one as a whole: what it does not have, the one before may have had, and
+/// a parcel must not go to the flat of somebody else.
+fn replaced(edit: &ChangeOrder) -> Value {
+    let mut patch = json!(edit);
+    if let Some(address) = patch.get_mut("shippingAddress").and_then(Value::as_object_mut) {
+        for field in ["line2", "region", "postalCode", "phone"] {
+            address.entry(field).or_insert(Value::Null);
+        }
+    }
+    patch
 }
 
 impl Desk {
@@ -130,7 +143,12 @@ impl Desk {
             };
             patch["metadata"]["resourceVersion"] = json!(order.resource_version());
             match orders.patch(name, &writer(), &Patch::Merge(&patch)).await {
-                Ok(_) => return Ok(phase),
+                Ok(_) => {
+                    if let Change::Edit(edit) = change {
+                        self.remember(&view.order.order_id, edit).await;
+                    }
+                    return Ok(phase);
+                }
                 // It moved meanwhile: judged anew.
                 Err(kube::Error::Api(refusal)) if refusal.code == 409 => {}
                 Err(kube::Error::Api(refusal)) if is_final(refusal.code) => {
@@ -140,6 +158,14 @@ impl Desk {
             }
         }
         Err(ChangeError::Unavailable)
+    }
+
+    /// What was asked for through REST is from now on the edit: it is what shoppers are shown. The resource has it already, so
+    /// a failure changes nothing but that.
+    async fn remember(&self, order_id: &str, edit: &ChangeOrder) {
+        if let Err(error) = placements::edit(self.store.pool(), order_id, &json!(edit)).await {
+            tracing::warn!(order = order_id, "an edit is made, and is shown as it was before: {error}");
+        }
     }
 
     /// [`Change::Refund`] of an order, for the service of payments.

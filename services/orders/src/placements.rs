@@ -77,6 +77,16 @@ pub(crate) async fn withdraw(pool: &PgPool, user: &str, key: &str) -> Result<(),
     Ok(())
 }
 
+/// Puts what an edit has in the place of what was asked for. The hash stays that of the request that was sent.
+pub(crate) async fn edit(pool: &PgPool, order_id: &str, edit: &Value) -> Result<(), Error> {
+    sqlx::query("UPDATE placements SET request = request || $2 WHERE order_id = $1")
+        .bind(order_id)
+        .bind(edit)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
 /// Remembers the order that an intent became.
 pub(crate) async fn answer_in_tx(
     transaction: &mut Transaction,

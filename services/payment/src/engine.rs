@@ -170,7 +170,7 @@ impl Engine {
             return Ok(before);
         }
         let mut payment = before.clone();
-        let entries = apply(&mut payment, act, observation, attempt.asked.as_deref(), now);
+        let entries = apply(&mut payment, act, observation, asked.asked_about(act), now);
         let telling = settle(&mut payment, Some(&before), false, now);
         store::save_in_tx(&mut tx, &before, &payment).await.context("failed to write the payment")?;
         store::book_in_tx(&mut tx, &payment.order_id, &entries, now)

@@ -126,17 +126,16 @@ impl Permission for PaymentsRefund {
 struct NewRefund {
     /// Why, in words; recorded with who asked. Without an Idempotency-Key the same amount with the same words is the same
     /// request.
-    #[serde(default = "no_reason")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 200), regex(pattern = r"^[^\x00-\x1f\x7f]*$"))]
-    reason: String,
+    reason: Option<String>,
     /// How much of it, in the order's currency; absent: all of it. An order keeps its course when a part is given back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     amount: Option<Money>,
 }
 
-fn no_reason() -> String {
-    "no reason given".to_owned()
-}
+/// What is recorded where nobody said why.
+const NO_REASON: &str = "no reason given";
 
 /// The routes.
 #[must_use]
@@ -189,6 +188,11 @@ async fn refund_payment(
     Body(NewRefund { reason, amount }): Body<NewRefund>,
 ) -> Result<Stored, Problem> {
     let caller = holder.caller;
+    if amount.is_some() && reason.is_none() && key.0.is_none() {
+        let detail = "say why, or send an Idempotency-Key: without either a repetition cannot be told from another part";
+        return Err(Problem::invalid(detail).at("/reason"));
+    }
+    let reason = reason.unwrap_or_else(|| NO_REASON.to_owned());
     let question = RefundOrder { order_id: id.clone(), by: caller.user.email.clone(), reason };
     let nats = counter.nats.clone();
     let request = ("refundPayment", question.clone(), amount);

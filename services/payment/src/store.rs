@@ -291,7 +291,7 @@ pub async fn find_attempt_in_tx(tx: &mut Transaction, intent: &str) -> Result<Op
     }))
 }
 
-pub use parts::{FoundPart, ask_about_part_in_tx, find_part_in_tx};
+pub use parts::{FoundPart, ask_about_part_in_tx, asked_parts_in_tx, find_part_in_tx};
 
 /// Takes an intent in that no attempt knows, of an order that is known; false when the order is not.
 ///

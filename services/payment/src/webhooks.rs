@@ -116,6 +116,11 @@ async fn take(store: &Store, event: &WebhookEvent, now: Timestamp) -> Result<Out
     }
     let outcome = match store::find_attempt_in_tx(&mut tx, intent).await? {
         Some(found) => {
+            if let Some((_, true)) = object.refund() {
+                for part in store::asked_parts_in_tx(&mut tx, &found.order_id, found.attempt).await? {
+                    store::ask_about_part_in_tx(&mut tx, &part, &event.id, now).await?;
+                }
+            }
             let news = match object.refund() {
                 Some((refund, failed)) => {
                     is_news_of_refund(found.stage, found.refund.as_deref(), refund, failed)

@@ -14,6 +14,9 @@ const LARGEST_ELSEWHERE: u64 = 1024 * 1024;
 /// So much of a body that is refused is still taken in: a client that is cut off while it writes never reads why.
 const PATIENCE: u64 = 4 * LARGEST;
 
+/// How long that may take.
+const DRAINED_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Refuses what says of itself that it is too large.
 pub(crate) async fn bound(request: Request, next: Next) -> Response {
     let limit = limit_of(request.uri().path());
@@ -21,7 +24,8 @@ pub(crate) async fn bound(request: Request, next: Next) -> Response {
         return next.run(request).await;
     };
     if length <= PATIENCE {
-        drain(request.into_body()).await;
+        // Whoever writes slower than that does not read either.
+        let _ = tokio::time::timeout(DRAINED_WITHIN, drain(request.into_body())).await;
     }
     let detail = format!("the body has {length} bytes: {limit} are read at most");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response()

@@ -169,9 +169,17 @@ fn forwarded(headers: &HeaderMap, hops: usize) -> Option<IpAddr> {
     all.iter().rev().nth(back)?.trim().parse().ok()
 }
 
+/// Whom an address stands for: of IPv6 whoever has one has 2^64 of them.
+fn subscriber(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
 /// Lets a request through, or answers 429; says what is left either way.
 pub(crate) async fn hold(State(limits): State<Arc<Limits>>, mut request: Request, next: Next) -> Response {
-    let address = address_of(&request, limits.forwarded_hops);
+    let address = subscriber(address_of(&request, limits.forwarded_hops));
     let (verdict, caller) = limits.judge(address, door_of(request.uri().path()), request.headers()).await;
     if let Some(caller) = caller {
         request.extensions_mut().insert(caller);

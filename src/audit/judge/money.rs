@@ -106,14 +106,20 @@ fn owed(facts: &OrderFacts, now: Timestamp) -> Option<Finding> {
         (None, Some(OrderPhase::Shipped)) => facts.standing() == Standing::Live && !promised,
         (None | Some(End::WithoutGoods), _) => false,
     };
-    // A part that was given back is the ledger's to say; all of it is not.
+    // Parts that staff gave back are owed no more, each once; all of it is a person's goodwill to say.
+    let parts = money.map_or(0, |money| money.parts);
     let given_back = by_hand.goodwill && kept == 0 && refunded > 0;
-    let paid = kept == total || (kept > 0 && refunded > 0) || given_back;
+    let paid = kept == total - parts || given_back;
     if !must_be_paid || paid {
         return None;
     }
-    let missing = text(facts, total - kept);
-    of(Rule::Unpaid, format!("the order is {phase}, and {missing} of what it costs are not kept"), total)
+    let owed = total - parts;
+    if kept > owed {
+        let over = text(facts, kept - owed);
+        return of(Rule::Overpaid, format!("{over} that were given back are kept all the same"), owed);
+    }
+    let missing = text(facts, owed - kept);
+    of(Rule::Unpaid, format!("the order is {phase}, and {missing} of what it costs are not kept"), owed)
 }
 
 fn promised(facts: &OrderFacts, now: Timestamp) -> Option<Finding> {

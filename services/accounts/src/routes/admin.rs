@@ -103,5 +103,5 @@ async fn enable(
 }
 
 fn asker(caller: &Caller) -> Asker<'_> {
-    Asker { id: caller.id(), is_admin: caller.may(ADMIN) }
+    Asker { id: caller.id(), is_admin: caller.may(ADMIN), holds: &caller.user.permissions }
 }

@@ -28,6 +28,8 @@ pub struct MoneyFacts {
     pub captured: i64,
     /// How much of it was given back.
     pub refunded: i64,
+    /// How much of that staff gave back in parts, of an order that keeps the rest.
+    pub parts: i64,
     /// How many attempts keep money.
     pub captures: i64,
     /// True while the provider is being asked, or may still be heard of an attempt: its books may be ahead of the ledger.
@@ -48,6 +50,8 @@ pub async fn facts_of(pool: &PgPool, order_ids: &[String]) -> anyhow::Result<Vec
     let rows = sqlx::query(
         "SELECT order_id, namespace, name, phase, amount, currency, told_revision, child_uid, changed_at,
              money.captured, money.refunded, money.captures,
+             (SELECT COALESCE(sum(amount), 0)::bigint FROM partial_refunds
+              WHERE partial_refunds.order_id = payments.order_id AND state = 'given') AS parts,
              EXISTS (SELECT FROM attempts WHERE attempts.order_id = payments.order_id AND (
                  (asked IS NOT NULL AND stage <> 'captured') OR stage NOT IN ('captured', 'declined', 'void', 'refunded')
                  OR (stage = 'captured' AND refund_retry)))
@@ -79,6 +83,7 @@ fn read(row: &PgRow) -> anyhow::Result<MoneyFacts> {
         currency: row.try_get("currency")?,
         captured: row.try_get("captured")?,
         refunded: row.try_get("refunded")?,
+        parts: row.try_get("parts")?,
         captures: row.try_get("captures")?,
         is_open: row.try_get("is_open")?,
         revision: row.try_get("told_revision")?,

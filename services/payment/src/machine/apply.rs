@@ -42,7 +42,7 @@ impl From<ProviderError> for Observation {
 
 /// Takes an observation in and answers the entries for the ledger; [`super::settle`] must follow.
 ///
-/// `asked` is the attempt's `asked` at the time of the call: news that arrived later are not answered by it.
+/// `asked` is what [`Payment::asked_about`] said at the time of the call: news that arrived later are not answered by it.
 pub fn apply(
     payment: &mut Payment,
     act: Act,
@@ -51,7 +51,7 @@ pub fn apply(
     now: Timestamp,
 ) -> Vec<LedgerEntry> {
     if let Call::RefundPart(number) | Call::RetrievePart(number) = act.call {
-        return payment.part_answered(number, observation, now);
+        return payment.part_answered(number, observation, asked, now);
     }
     let observation = payment.own(act.attempt, observation, now);
     let holds = |other: &Attempt| other.number != act.attempt && !other.is_stray() && other.holds_money();

@@ -93,8 +93,7 @@ impl World {
         assert_eq!(act.call, call);
         let before = self.payment.clone().unwrap();
         let mut payment = before.clone();
-        let asked = before.attempt(act.attempt).unwrap().asked.clone();
-        let entries = apply(&mut payment, act, observation, asked.as_deref(), self.now);
+        let entries = apply(&mut payment, act, observation, before.asked_about(act), self.now);
         let telling = settle(&mut payment, Some(&before), false, self.now);
         self.payment = Some(payment);
         self.ledger.extend(entries);

@@ -88,6 +88,28 @@ fn a_part_whose_answer_is_lost_is_asked_for_again_before_the_rest_goes_back() {
 }
 
 #[test]
+fn a_refused_part_can_be_asked_for_again_in_the_same_words() {
+    let mut world = paid();
+    give(&mut world, "5.00", "a scratch").unwrap();
+    world.answer(Call::RefundPart(1), ProviderError::Declined { refusal: refusal(), intent: None }.into());
+    assert_eq!(give(&mut world, "5.00", "a scratch"), Ok(Part::Number(2)));
+}
+
+#[test]
+fn news_of_a_part_that_come_while_it_is_asked_about_are_not_lost() {
+    let mut world = paid();
+    give(&mut world, "5.00", "a scratch").unwrap();
+    let act = world.next_act();
+    let now = world.now;
+    let payment = world.payment.as_mut().unwrap();
+    payment.partials[0].asked = Some("evt_1".into());
+    super::apply(payment, act, part("re_1", 500, RefundState::Succeeded), None, now);
+    world.answer(Call::RetrievePart(1), part("re_1", 500, RefundState::Failed(refusal())));
+    assert_eq!(world.payment().part(1).unwrap().state, PartState::Refused);
+    assert_eq!(world.step(), Step::Nothing);
+}
+
+#[test]
 fn a_part_that_is_refused_leaves_the_money_and_says_why() {
     let mut world = paid();
     give(&mut world, "5.00", "a scratch").unwrap();

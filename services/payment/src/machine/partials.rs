@@ -12,7 +12,7 @@ use money::Money;
 use super::apply::AFTER_FAILURE;
 use super::refunds::WHILE_REFUNDING;
 use super::steps::KEYS_LAST;
-use super::{Attempt, Call, Entry, LedgerEntry, Observation, Payment, Refusal, Stage};
+use super::{Act, Attempt, Call, Entry, LedgerEntry, Observation, Payment, Refusal, Stage};
 use crate::provider::{ProviderError, Refund, RefundState};
 
 /// How many parts one order may have.
@@ -134,7 +134,8 @@ pub enum Part {
 }
 
 impl Payment {
-    /// Takes in the wish to give `amount` back. The same amount with the same words is the same wish, unless it is `new`.
+    /// Takes in the wish to give `amount` back. The same amount with the same words is the same wish, unless it is `new` or the
+    /// provider refused it.
     ///
     /// # Errors
     /// When so much is not kept; nothing is changed then.
@@ -146,7 +147,9 @@ impl Payment {
         new: bool,
         now: Timestamp,
     ) -> Result<Part, PartError> {
-        let same = |part: &&PartialRefund| part.amount == amount.minor_units() && part.why == why;
+        let same = |part: &&PartialRefund| {
+            part.amount == amount.minor_units() && part.why == why && part.state != PartState::Refused
+        };
         if let Some(same) = self.partials.iter().find(|part| !new && same(part)) {
             return Ok(Part::Number(same.number));
         }
@@ -192,6 +195,23 @@ impl Payment {
         self.partials.iter().any(|part| part.attempt == attempt && part.state == PartState::Asked)
     }
 
+    /// The provider's event that tells of news about what `act` is about, until the provider has been asked for them.
+    #[must_use]
+    pub fn asked_about(&self, act: Act) -> Option<&str> {
+        match act.call {
+            Call::RefundPart(number) | Call::RetrievePart(number) => self.part(number)?.asked.as_deref(),
+            Call::Create
+            | Call::Search
+            | Call::Confirm
+            | Call::Capture
+            | Call::Cancel
+            | Call::Refund
+            | Call::Retrieve
+            | Call::RetrieveRefund
+            | Call::Void => self.attempt(act.attempt)?.asked.as_deref(),
+        }
+    }
+
     /// The part of that number.
     #[must_use]
     pub fn part(&self, number: u32) -> Option<&PartialRefund> {
@@ -203,6 +223,7 @@ impl Payment {
         &mut self,
         number: u32,
         observation: Observation,
+        asked: Option<&str>,
         now: Timestamp,
     ) -> Vec<LedgerEntry> {
         let Some(part) = self.partials.iter_mut().find(|part| part.number == number) else {
@@ -212,7 +233,7 @@ impl Payment {
             return Vec::new();
         };
         attempt.version += 1;
-        let mut change = PartChange { part, attempt, entries: Vec::new(), now };
+        let mut change = PartChange { part, attempt, entries: Vec::new(), asked, now };
         match observation {
             Observation::Refund(refund) => change.seen(refund),
             Observation::Error(
@@ -231,6 +252,8 @@ struct PartChange<'a> {
     part: &'a mut PartialRefund,
     attempt: &'a mut Attempt,
     entries: Vec<LedgerEntry>,
+    /// The news that were known when the provider was asked.
+    asked: Option<&'a str>,
     now: Timestamp,
 }
 
@@ -262,7 +285,16 @@ impl PartChange<'_> {
             RefundState::Succeeded => self.given(),
             RefundState::Failed(refusal) => self.refused(refusal),
         }
-        self.part.asked = None;
+        self.hear();
+    }
+
+    /// The news that were asked about are heard; newer ones are asked about at once.
+    fn hear(&mut self) {
+        if self.part.asked.as_deref() == self.asked {
+            self.part.asked = None;
+        } else {
+            self.part.next_at = self.now;
+        }
     }
 
     fn given(&mut self) {
@@ -297,7 +329,6 @@ impl PartChange<'_> {
         }
         self.part.state = PartState::Refused;
         self.part.refusal = Some(refusal);
-        self.part.asked = None;
         self.part.failures = 0;
     }
 

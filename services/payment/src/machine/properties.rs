@@ -213,7 +213,7 @@ impl Shop {
         if matches!(act.call, Call::Confirm | Call::Capture) {
             assert_ne!(payment.goal(attempt), Goal::Undo, "an undone attempt is never charged");
         }
-        let (version, asked) = (attempt.version, attempt.asked.clone());
+        let (version, asked) = (attempt.version, payment.asked_about(act).map(str::to_owned));
         let observation = match request(payment, attempt, act.call) {
             Some(request) => self.model.ask(request, fault),
             None => Observation::NoIntent,
@@ -258,7 +258,11 @@ impl Shop {
             let failed = matches!(refund.state, RefundState::Failed(_));
             let now = self.now;
             let parts = self.payment.iter_mut().flat_map(|payment| &mut payment.partials);
-            for part in parts.filter(|part| part.refund.as_ref() == Some(&refund.id)) {
+            // One whose answer is not stored yet may be the part that is asked for.
+            let may_be = |part: &&mut PartialRefund| {
+                part.refund.as_ref() == Some(&refund.id) || (failed && part.state == PartState::Asked)
+            };
+            for part in parts.filter(may_be) {
                 part.asked = Some(format!("evt_{}", self.webhooks));
                 part.next_at = part.next_at.min(now);
             }

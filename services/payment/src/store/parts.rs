@@ -112,6 +112,32 @@ pub async fn find_part_in_tx(tx: &mut Transaction, refund: &str) -> Result<Optio
     }))
 }
 
+/// The parts of an attempt that are asked for and whose refunds are not known: a refund that nobody knows may be theirs.
+///
+/// # Errors
+/// When the database fails.
+pub async fn asked_parts_in_tx(
+    tx: &mut Transaction,
+    order_id: &str,
+    attempt: u32,
+) -> Result<Vec<FoundPart>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT number FROM partial_refunds WHERE order_id = $1 AND attempt = $2 AND state = 'asked'",
+    )
+    .bind(order_id)
+    .bind(i64::from(attempt))
+    .fetch_all(&mut **tx)
+    .await?;
+    let part = |row: &PgRow| {
+        Ok(FoundPart {
+            order_id: order_id.to_owned(),
+            number: number(row, "number")?,
+            state: PartState::Asked,
+        })
+    };
+    rows.iter().map(part).collect()
+}
+
 /// Makes the provider be asked about a part, since its event tells of news.
 ///
 /// # Errors

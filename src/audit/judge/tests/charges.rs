@@ -75,9 +75,15 @@ fn what_was_delivered_is_paid_but_for_a_part_that_was_given_back() {
     facts.money = Some(money(PaymentPhase::Refunded, PRICE, PRICE));
     facts.provider = provider(PRICE, PRICE);
     assert_eq!(only(&facts).rule, Rule::Unpaid);
-    facts.money = Some(money(PaymentPhase::Captured, PRICE, 500));
+    facts.money = Some(MoneyFacts { parts: 500, ..money(PaymentPhase::Captured, PRICE, 500) });
     facts.provider = provider(PRICE, 500);
     assert_eq!(rules(&facts), []);
+    facts.money = Some(MoneyFacts { parts: 500, ..money(PaymentPhase::Captured, PRICE, 1000) });
+    facts.provider = provider(PRICE, 1000);
+    assert_eq!(only(&facts).rule, Rule::Unpaid, "the part went back twice");
+    facts.money = Some(MoneyFacts { parts: 500, ..money(PaymentPhase::Captured, PRICE, 0) });
+    facts.provider = provider(PRICE, 0);
+    assert_eq!(only(&facts).rule, Rule::Overpaid, "the part never went back");
     facts.money = Some(money(PaymentPhase::Captured, PRICE - 500, 0));
     facts.provider = provider(PRICE - 500, 0);
     assert_eq!(only(&facts).rule, Rule::Unpaid);

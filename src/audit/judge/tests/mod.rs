@@ -96,6 +96,7 @@ fn money(phase: PaymentPhase, captured: i64, refunded: i64) -> MoneyFacts {
         currency: "EUR".into(),
         captured,
         refunded,
+        parts: 0,
         captures: i64::from(captured > refunded),
         is_open: false,
         revision: 2,
