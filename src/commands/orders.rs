@@ -9,11 +9,8 @@ use super::connect;
 use crate::answer;
 use crate::cli::{OrdersCommand, Output, Reach};
 
-/// A batch of some hundred orders.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// How long a count may take.
-const QUICK: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long a batch of some hundred orders may take.
+const BATCH_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
 
 pub async fn run(command: OrdersCommand) -> anyhow::Result<()> {
     match command {
@@ -24,7 +21,8 @@ pub async fn run(command: OrdersCommand) -> anyhow::Result<()> {
 
 async fn status(output: Output, reach: &Reach) -> anyhow::Result<()> {
     let nats = connect(reach).await?;
-    let status = ask(&nats, &ReadStatus {}, QUICK).await.context("failed to ask orders: is it running?")?;
+    let status =
+        ask(&nats, &ReadStatus {}, super::PATIENCE).await.context("failed to ask orders: is it running?")?;
     if output == Output::Json {
         return answer::json(&status);
     }
@@ -40,9 +38,10 @@ async fn status(output: Output, reach: &Reach) -> anyhow::Result<()> {
 async fn reproject(mut restart: bool, reach: &Reach) -> anyhow::Result<()> {
     let nats = connect(reach).await?;
     loop {
-        let Progress { done, total, finished } = ask(&nats, &Reproject { restart }, PATIENCE).await.context(
-            "failed to ask orders: is it running? Run the same command again to go on where it stopped",
-        )?;
+        let Progress { done, total, finished } =
+            ask(&nats, &Reproject { restart }, BATCH_WITHIN).await.context(
+                "failed to ask orders: is it running? Run the same command again to go on where it stopped",
+            )?;
         if finished {
             return answer::text(&format!("{done} orders: their views are made anew\n"));
         }

@@ -1,6 +1,7 @@
 //! Where NATS is, and who asks: an address may carry a user and a password, which the client does not take from it by itself.
 
 use async_nats::{ConnectOptions, ServerAddr};
+use percent_encoding::percent_decode_str;
 
 use crate::SettingError;
 
@@ -28,19 +29,7 @@ pub fn nats_servers(url: &str) -> Result<(Vec<ServerAddr>, ConnectOptions), Sett
 
 /// Signs that an address cannot hold as they are stand in it as `%` and two digits.
 fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let code = after.get(..2).filter(|_| *first == b'%').and_then(|two| std::str::from_utf8(two).ok());
-        if let Some(byte) = code.and_then(|two| u8::from_str_radix(two, 16).ok()) {
-            bytes.push(byte);
-            rest = &after[2..];
-        } else {
-            bytes.push(*first);
-            rest = after;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -108,7 +108,6 @@ async fn connect_nats(
     connected: Arc<Notify>,
     stop: &CancellationToken,
 ) -> anyhow::Result<async_nats::Client> {
-    nats_servers(&settings.nats_url)?;
     wait_for("NATS at NATS_URL", stop, || {
         let connected = connected.clone();
         async move {

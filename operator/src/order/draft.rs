@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use money::Money;
 use resources::{
     Item, Line, MoneyRepair, OrderPhase, OrderReference, OrderSpec, OrderStatus, PaymentPhase, Settled,
+    find_condition,
 };
 
 use super::decide::Situation;
@@ -140,11 +141,9 @@ impl<'a> Draft<'a> {
     /// True when the payment's object is gone, as in a namespace that goes, and it was last known to have taken the money.
     pub(crate) fn was_taken(&self) -> bool {
         let taken = |condition: &Condition| {
-            condition.type_ == "Paid"
-                && condition.status == "True"
-                && condition.reason == PaymentPhase::Captured.as_str()
+            condition.status == "True" && condition.reason == PaymentPhase::Captured.as_str()
         };
-        self.situation.payment.is_none() && self.status.conditions.iter().any(taken)
+        self.situation.payment.is_none() && find_condition(&self.status.conditions, "Paid").is_some_and(taken)
     }
 
     /// The phase before the present one.

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use resources::{
-    ConditionStatus, OrderPhase, OrderStatus, PaymentPhase, ReservationPhase, condition, set_condition,
+    ConditionStatus, OrderPhase, OrderStatus, PaymentPhase, ReservationPhase, condition, find_condition,
+    set_condition,
 };
 
 use super::decide::Situation;
@@ -56,7 +57,7 @@ fn claim(type_: &'static str, holds: ConditionStatus, reason: &str, message: &st
 
 /// What was said before.
 fn known(conditions: &[Condition], type_: &'static str) -> Option<Claim> {
-    let known = conditions.iter().find(|condition| condition.type_ == type_)?;
+    let known = find_condition(conditions, type_)?;
     let holds = match known.status.as_str() {
         "True" => ConditionStatus::True,
         "False" => ConditionStatus::False,

@@ -10,10 +10,18 @@ pub(crate) const ADMIN: &str = "admin";
 pub struct Asker<'a> {
     /// Their id.
     pub id: &'a str,
-    /// True when they hold `admin`.
-    pub is_admin: bool,
     /// What they hold.
     pub holds: &'a [String],
+}
+
+impl Asker<'_> {
+    fn is_admin(&self) -> bool {
+        holds_admin(self.holds)
+    }
+}
+
+fn holds_admin(permissions: &[String]) -> bool {
+    permissions.iter().any(|held| held == ADMIN)
 }
 
 /// Whom it is about.
@@ -27,7 +35,7 @@ pub(crate) struct Subject<'a> {
 
 impl Subject<'_> {
     fn is_admin(&self) -> bool {
-        self.permissions.iter().any(|held| held == ADMIN)
+        holds_admin(self.permissions)
     }
 }
 
@@ -49,11 +57,11 @@ pub(crate) fn judge_change(
     wished: &[String],
     others: bool,
 ) -> Result<(), Problem> {
-    let stays_admin = wished.iter().any(|name| name == ADMIN);
-    if subject.is_admin() != stays_admin && !asker.is_admin {
+    let stays_admin = holds_admin(wished);
+    if subject.is_admin() != stays_admin && !asker.is_admin() {
         return Err(Problem::forbidden("only an admin may give or take the permission admin: ask one"));
     }
-    if !asker.is_admin {
+    if !asker.is_admin() {
         if asker.id == subject.id {
             return Err(Problem::forbidden("only an admin changes their own permissions: ask one"));
         }
@@ -82,7 +90,7 @@ pub(crate) fn judge_disabling(asker: Asker<'_>, subject: Subject<'_>) -> Result<
     if asker.id == subject.id {
         return Err(Problem::conflict("you cannot disable your own account: ask another admin to do it"));
     }
-    if subject.is_admin() && !asker.is_admin {
+    if subject.is_admin() && !asker.is_admin() {
         return Err(Problem::forbidden("only an admin may disable the account of an admin: ask one"));
     }
     Ok(())
@@ -90,10 +98,16 @@ pub(crate) fn judge_disabling(asker: Asker<'_>, subject: Subject<'_>) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
 
-    const AN_ADMIN: Asker<'_> = Asker { id: "u-1", is_admin: true, holds: &[] };
-    const A_CLERK: Asker<'_> = Asker { id: "u-1", is_admin: false, holds: &[] };
+    static ADMINS: LazyLock<Vec<String>> = LazyLock::new(|| names(&["admin"]));
+    const A_CLERK: Asker<'_> = Asker { id: "u-1", holds: &[] };
+
+    fn an_admin() -> Asker<'static> {
+        Asker { id: "u-1", holds: &ADMINS }
+    }
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|&name| name.to_owned()).collect()
@@ -112,10 +126,10 @@ mod tests {
 
     #[test]
     fn an_admin_gives_and_takes_all_but_the_last_admins_permission() {
-        assert_eq!(change(AN_ADMIN, &[], &["admin"], true), None);
-        assert_eq!(change(AN_ADMIN, &["admin"], &["stock:write"], true), None);
-        assert_eq!(change(AN_ADMIN, &["admin"], &["stock:write"], false), Some(409));
-        assert_eq!(change(AN_ADMIN, &["admin"], &["admin", "stock:write"], false), None);
+        assert_eq!(change(an_admin(), &[], &["admin"], true), None);
+        assert_eq!(change(an_admin(), &["admin"], &["stock:write"], true), None);
+        assert_eq!(change(an_admin(), &["admin"], &["stock:write"], false), Some(409));
+        assert_eq!(change(an_admin(), &["admin"], &["admin", "stock:write"], false), None);
     }
 
     #[test]
@@ -147,8 +161,8 @@ mod tests {
             let refused = judge_disabling(asker, Subject { id, permissions }).err();
             refused.map(|problem| problem.status().as_u16())
         };
-        assert_eq!(disabling(AN_ADMIN, "u-1", &admin), Some(409));
-        assert_eq!(disabling(AN_ADMIN, "u-2", &admin), None);
+        assert_eq!(disabling(an_admin(), "u-1", &admin), Some(409));
+        assert_eq!(disabling(an_admin(), "u-2", &admin), None);
         assert_eq!(disabling(A_CLERK, "u-2", &admin), Some(403));
         assert_eq!(disabling(A_CLERK, "u-2", &none), None);
     }

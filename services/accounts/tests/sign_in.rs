@@ -253,15 +253,16 @@ async fn admins_who_unmake_each_other_at_once_leave_one() {
     let administration = Administration::new(world.database.store.clone());
     let (one, other) =
         (world.register("a@example.com").await.user, world.register("b@example.com").await.user);
-    let root = Asker { id: "root", is_admin: true, holds: &[] };
+    let admins = ["admin".to_owned()];
+    let root = Asker { id: "root", holds: &admins };
     let wish = |names: &[&str]| Permissions { permissions: names.iter().map(|&name| name.into()).collect() };
     for user in [&one.id, &other.id] {
         let made = administration.permit(root, user, wish(&["users:admin", "admin", "admin"])).await.unwrap();
         assert_eq!(made.permissions, ["admin", "users:admin"]);
     }
     let (first, second) = tokio::join!(
-        administration.permit(Asker { id: &one.id, is_admin: true, holds: &[] }, &other.id, wish(&[])),
-        administration.permit(Asker { id: &other.id, is_admin: true, holds: &[] }, &one.id, wish(&[])),
+        administration.permit(Asker { id: &one.id, holds: &admins }, &other.id, wish(&[])),
+        administration.permit(Asker { id: &other.id, holds: &admins }, &one.id, wish(&[])),
     );
     assert_eq!(usize::from(first.is_ok()) + usize::from(second.is_ok()), 1);
     assert_eq!(refused(if first.is_err() { first } else { second }).0, 409);
@@ -285,10 +286,11 @@ async fn users_are_found_in_pages_or_by_their_email() {
     assert_eq!(found.iter().map(|user| user.email.as_str()).collect::<Vec<_>>(), ["b@example.com"]);
     assert!(administration.of_email("d@example.com").await.unwrap().items.is_empty());
 
-    let admin = Asker { id: &found[0].id, is_admin: true, holds: &[] };
+    let admins = ["admin".to_owned()];
+    let admin = Asker { id: &found[0].id, holds: &admins };
     let own = administration.set_disabled(admin, &found[0].id, true, world.now).await;
     assert_eq!(refused(own).0, 409);
-    let root = Asker { id: "root", is_admin: true, holds: &[] };
+    let root = Asker { id: "root", holds: &admins };
     let another = administration.set_disabled(root, &after, true, world.now).await.unwrap();
     assert!(another.disabled);
     assert!(!administration.set_disabled(root, &after, false, world.now).await.unwrap().disabled);

@@ -1,9 +1,11 @@
 //! Where mail goes out, and as whom.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use chassis::{SettingError, required};
 use lettre::message::Mailbox;
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 const SMTP_EXAMPLE: &str = "smtp://user:password@mail.example.com:587";
@@ -156,26 +158,8 @@ fn parse_smtp_url(text: &str) -> Result<SmtpUrl, String> {
 
 /// Percent-decoded: a password may hold any character.
 fn decoded(text: &str) -> Result<String, String> {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((first, tail)) = rest.split_first() {
-        let hex = (*first == b'%').then(|| tail.get(..2)).flatten();
-        let byte = hex
-            .and_then(|hex| std::str::from_utf8(hex).ok())
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match byte {
-            Some(byte) => {
-                out.push(byte);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(out).map_err(|_| "has a user or password that is not UTF-8".to_owned())
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded.map(Cow::into_owned).map_err(|_| "has a user or password that is not UTF-8".to_owned())
 }
 
 #[cfg(test)]

@@ -107,13 +107,12 @@ fn owed(facts: &OrderFacts, now: Timestamp) -> Option<Finding> {
         (None | Some(End::WithoutGoods), _) => false,
     };
     // Parts that staff gave back are owed no more, each once; all of it is a person's goodwill to say.
-    let parts = money.map_or(0, |money| money.parts);
+    let owed = total - money.map_or(0, |money| money.parts);
     let given_back = by_hand.goodwill && kept == 0 && refunded > 0;
-    let paid = kept == total - parts || given_back;
+    let paid = kept == owed || given_back;
     if !must_be_paid || paid {
         return None;
     }
-    let owed = total - parts;
     if kept > owed {
         let over = text(facts, kept - owed);
         return of(Rule::Overpaid, format!("{over} that were given back are kept all the same"), owed);

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Desk;
 use crate::managed::{ManagedUser, Permissions};
-use crate::permissions::{ADMIN, Asker};
+use crate::permissions::Asker;
 
 /// May see and manage users.
 struct UsersAdmin;
@@ -103,5 +103,5 @@ async fn enable(
 }
 
 fn asker(caller: &Caller) -> Asker<'_> {
-    Asker { id: caller.id(), is_admin: caller.may(ADMIN), holds: &caller.user.permissions }
+    Asker { id: caller.id(), holds: &caller.user.permissions }
 }

@@ -11,7 +11,7 @@ use money::Money;
 
 use super::apply::AFTER_FAILURE;
 use super::refunds::WHILE_REFUNDING;
-use super::steps::KEYS_LAST;
+use super::steps::may_be_forgotten;
 use super::{Act, Attempt, Call, Entry, LedgerEntry, Observation, Payment, Refusal, Stage};
 use crate::provider::{ProviderError, Refund, RefundState};
 
@@ -95,7 +95,7 @@ impl PartialRefund {
     /// True once the provider may have forgotten its idempotency key: then it is looked for before it is made.
     #[must_use]
     pub fn may_be_forgotten(&self, now: Timestamp) -> bool {
-        self.asked_at.checked_add(KEYS_LAST).is_ok_and(|end| now >= end)
+        may_be_forgotten(self.asked_at, now)
     }
 
     /// True while it is not known whether the provider gives it back.
