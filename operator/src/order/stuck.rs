@@ -15,12 +15,10 @@ pub(crate) fn stuck(draft: &mut Draft<'_>) -> Step {
         step_in(draft.stuck_from(), draft)
     };
     match step {
-        // Why it is stuck stays readable; when it was said otherwise meanwhile, it is said again.
+        // Why it is stuck now stays readable, also where it became so for another reason.
         Step::Go(Move { phase: OrderPhase::Stuck, reason, message, .. }) => {
-            let same = draft.status.reason == reason;
-            let reason = reason.filter(|_| !same);
-            Rest { because: reason.map(|reason| (reason, draft.with_ways_out(&message))), ..Rest::default() }
-                .step()
+            let because = reason.map(|reason| (reason, draft.with_ways_out(&message)));
+            Rest { because, ..Rest::default() }.step()
         }
         Step::Rest(mut rest) => {
             rest.because = rest.because.filter(|(reason, _)| reason == PAYMENT_CHANGING);

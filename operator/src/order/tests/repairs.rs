@@ -48,6 +48,19 @@ fn overdue(phase: OrderPhase) -> Case {
 }
 
 #[test]
+fn an_order_stuck_by_a_deadline_says_that_its_refund_failed_and_rests() {
+    let undone = overdue(Compensating)
+        .shipment(ShipmentPhase::Cancelled)
+        .shipment_wanted(ShipmentDesired::Cancelled)
+        .reservation(ReservationPhase::Released)
+        .reservation_wanted(ReservationDesired::Released);
+    let refused = undone.payment_wanted(PaymentDesired::Refunded).payment(PaymentPhase::Failed).drive();
+    assert_eq!((refused.phases.as_slice(), refused.reason()), (&[][..], "RefundFailed"));
+    let again = refused.case.drive();
+    assert!(again.wants_nothing() && again.reason() == "RefundFailed");
+}
+
+#[test]
 fn a_refused_refund_is_asked_for_again_once_for_each_request_and_the_order_goes_on() {
     let asked = refund_failed().asked(Retry, "the bank has mended it").drive();
     assert_eq!((asked.phases.as_slice(), asked.reasons[0].as_str()), (&[Compensating][..], "RetryRequested"));
