@@ -215,5 +215,5 @@ fn report(record: &Record, handovers: &[String], rest: &Rest, memory: &Memory, s
     }
     let (all, cpu): (u64, u64) = (rest.memory.values().sum(), rest.cpu.values().sum());
     line(format!("{:<18} {:>7} {all:>12} {cpu:>18}", "together", ""));
-    line(format!("{} requests to the API server in 10 s at rest", rest.requests));
+    line(format!("{} requests to the API server in {:?} at rest", rest.requests, rest::LOOK));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::shop::{Shop, is_ours};
+use crate::shop::{RELIST, Shop, is_ours};
 use crate::usage;
 
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
@@ -12,12 +12,13 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 const SETTLED: Duration = Duration::from_secs(15);
 /// How much a process may grow after that, in KiB: a leak shows, a cache of the orders of the run does not.
 const GROWTH_KIB: u64 = 48 * 1024;
-/// How long the rest is looked at.
-const LOOK: Duration = Duration::from_secs(10);
-/// CPU of one process at rest, in milliseconds a second.
-const CPU_EACH: u64 = 40;
-/// Requests to the API server of all of them at rest, in ten seconds.
-const REQUESTS: u64 = 60;
+/// How long the rest is looked at: from one listing of everything by the leader to the next, so that it is in there once.
+pub const LOOK: Duration = RELIST;
+/// CPU of one process at rest, in milliseconds a second: the listing, and every order decided once, in a program that is not
+/// optimized.
+const CPU_EACH: u64 = 60;
+/// Requests to the API server of all of them at rest while it is looked at.
+const REQUESTS: u64 = 120;
 
 /// Memory of the shop's processes, by name and id.
 #[derive(Default)]

@@ -16,6 +16,8 @@ use testkit::{ApiProxy, Stack};
 use crate::processes::{Launch, Supervisor};
 use crate::schedule::{INFRASTRUCTURE, Name, SHOP};
 
+/// How often the leader lists everything anew.
+pub const RELIST: Duration = Duration::from_secs(20);
 /// The mark by which `dev/clean` finds what belongs to a stack.
 const MARK: &str = "SUPERCARGO_PROCESS_OF";
 
@@ -83,7 +85,7 @@ impl Shop {
             ("KUBECONFIG", folder.join(proxy).display().to_string()),
             ("HTTP_ADDR", address.to_owned()),
             ("DATABASE_CONNECTIONS", "4".to_owned()),
-            ("OPERATOR_RELIST", "20s".to_owned()),
+            ("OPERATOR_RELIST", format!("{}s", RELIST.as_secs())),
             ("SUPERCARGO_TEST_CLOCK", self.clock.display().to_string()),
             ("NO_PROXY", "127.0.0.1,localhost".to_owned()),
             (MARK, self.state.display().to_string()),
