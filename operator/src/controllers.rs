@@ -93,18 +93,19 @@ pub(crate) async fn run(
         caches.ready();
         tracing::info!(namespace = place, "driving orders");
     };
-    let (shop_changed, shop_changes) = unbounded();
+    // What concerns every order, so that all are decided anew.
+    let (changed, changes) = unbounded();
     tokio::join!(
+        follow_clock(changed.clone(), &stop),
         follow(&world.jetstream, &world.dead_letters, &orders, &wake, &stop),
-        follow_shops(shop_watch, platform.kubernetes.clone(), shop_changed, stop.clone()),
+        follow_shops(shop_watch, platform.kubernetes.clone(), changed, stop.clone()),
         drive_children(reservation_watch, reservations.clone(), &commander, &wake, scope, &stop),
         drive_children(payment_watch, payments.clone(), &commander, &wake, scope, &stop),
         drive_children(shipment_watch, shipments.clone(), &commander, &wake, scope, &stop),
         async {
             ready.await;
             let answering = controller.clone();
-            let driving =
-                drive_orders(order_watch, orders.clone(), woken, shop_changes, controller, scope, &stop);
+            let driving = drive_orders(order_watch, orders.clone(), woken, changes, controller, scope, &stop);
             tokio::select! {
                 () = driving => {}
                 () = crate::retell::answer(&orders, &answering, &wake, &scope.instance) => {}
@@ -141,18 +142,32 @@ async fn follow_shops(
     }
 }
 
+/// A clock that is set wakes the orders: when each is to be looked at again was computed by what it said before.
+async fn follow_clock(changed: UnboundedSender<()>, stop: &CancellationToken) {
+    loop {
+        tokio::select! {
+            step = chassis::clock::stepped() => {
+                tracing::warn!("the clock was set by {step:#}: all orders are decided anew");
+                // Nobody listens once the controllers stop.
+                let _ = changed.unbounded_send(());
+            }
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
 async fn drive_orders(
     watch: impl Stream<Item = watcher::Result<Order>> + Send + 'static,
     orders: Store<Order>,
     woken: UnboundedReceiver<ObjectRef<Order>>,
-    shops_changed: UnboundedReceiver<()>,
+    changes: UnboundedReceiver<()>,
     controller: Arc<Controller>,
     scope: &Scope,
     stop: &CancellationToken,
 ) {
     Runtime::for_stream(watch, orders)
         .reconcile_on(woken)
-        .reconcile_all_on(shops_changed)
+        .reconcile_all_on(changes)
         .with_config(Config::default().concurrency(scope.concurrency).debounce(DEBOUNCE))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(reconcile, requeue_after_error, controller)

@@ -3,6 +3,50 @@
 //!
 //! - [`now`] is the time of day. It may jump, as that of any machine.
 //! - [`instant`] measures how long something takes, and never jumps with the time of day.
+//! - [`Steps`] notices such a jump: waits that were computed before it are wrong then, and have to be computed anew.
+
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// What the time of day and the passing of time may differ by between two looks: clocks that are slewed do so by little.
+const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
+
+/// Notices when the time of day is set: it has then moved otherwise than time has passed.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps {
+    now: Timestamp,
+    instant: Instant,
+}
+
+impl Steps {
+    /// Notices steps from this moment on.
+    #[must_use]
+    pub fn since(now: Timestamp, instant: Instant) -> Self {
+        Self { now, instant }
+    }
+
+    /// By how much the time of day was set since the last look; `None` when it was not.
+    pub fn look(&mut self, now: Timestamp, instant: Instant) -> Option<SignedDuration> {
+        let passed = instant.saturating_duration_since(self.instant);
+        let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
+        let step = now.duration_since(self.now).saturating_sub(passed);
+        (self.now, self.instant) = (now, instant);
+        (step.abs() > TOLERANCE).then_some(step)
+    }
+}
+
+/// Waits until the time of day is set, and answers by how much.
+pub async fn stepped() -> SignedDuration {
+    const LOOK_EVERY: Duration = Duration::from_secs(1);
+    let mut steps = Steps::since(now(), instant());
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if let Some(step) = steps.look(now(), instant()) {
+            return step;
+        }
+    }
+}
 
 #[cfg(not(feature = "fail-points"))]
 pub use real::{instant, now, outside, skipped};
@@ -109,5 +153,34 @@ mod skipping {
         if let Some(seconds) = seconds {
             WRONG.store(seconds.saturating_mul(1000), Ordering::SeqCst);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn a_clock_that_is_set_is_noticed_once_in_either_direction() {
+        let began = Instant::now();
+        let after = |seconds: u64| began + Duration::from_secs(seconds);
+        let mut steps = Steps::since(at(0), began);
+        assert_eq!(steps.look(at(10), after(10)), None);
+        assert_eq!(steps.look(at(-3589), after(11)), Some(SignedDuration::from_secs(-3600)));
+        assert_eq!(steps.look(at(-3588), after(12)), None);
+        assert_eq!(steps.look(at(13), after(13)), Some(SignedDuration::from_secs(3600)));
+    }
+
+    #[test]
+    fn a_clock_that_is_slewed_and_a_look_that_comes_late_are_no_steps() {
+        let began = Instant::now();
+        let mut steps = Steps::since(at(0), began);
+        assert_eq!(steps.look(at(61), began + Duration::from_secs(60)), None);
+        assert_eq!(steps.look(at(62), began + Duration::from_secs(62)), None);
+        assert_eq!(steps.look(at(7262), began + Duration::from_secs(7262)), None);
     }
 }

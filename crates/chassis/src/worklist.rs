@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::Row;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use crate::clock::Steps;
 use crate::effect::{effect_on_many, paced};
 use crate::{Backoff, Platform, Point, Store, Transaction, clock, effect};
 
@@ -89,7 +90,11 @@ pub async fn work<W: Work>(
     let worker = Arc::new(worker);
     let slots = Arc::new(Semaphore::new(concurrency));
     let check = platform.health.check(&format!("{} worklist", store.service()));
+    let mut steps = Steps::since(clock::now(), clock::instant());
     while !platform.stop.is_cancelled() {
+        if let Some(step) = steps.look(clock::now(), clock::instant()) {
+            follow_the_clock(&store, step).await;
+        }
         let free = slots.available_permits().max(1);
         let slot = slots.clone().acquire_owned().await.context("the slots are closed")?;
         drop(slot);
@@ -126,6 +131,38 @@ pub async fn work<W: Work>(
     }
     let _finished = slots.acquire_many(u32::try_from(concurrency).unwrap_or(u32::MAX)).await;
     Ok(())
+}
+
+/// Kept up until it is written: what a wrong clock has put off by an hour would wait for that hour.
+async fn follow_the_clock(store: &Store, step: SignedDuration) {
+    let service = store.service();
+    let mut failures = 0;
+    loop {
+        match make_all_due(store).await {
+            Ok(keys) => {
+                tracing::warn!(service, keys, "the clock was set by {step:#}: what waits is looked at now");
+                return;
+            }
+            Err(error) => {
+                failures += 1;
+                tracing::warn!(service, "failed to follow a clock that was set, will retry: {error}");
+                tokio::time::sleep(BACKOFF.jittered(failures)).await;
+            }
+        }
+    }
+}
+
+/// Makes everything due now, also what is being worked on once that is done; answers how many keys that are. When each is due
+/// was computed by a clock, which may have been wrong.
+///
+/// # Errors
+/// When the worklist cannot be written.
+pub async fn make_all_due(store: &Store) -> Result<u64, sqlx::Error> {
+    let made = sqlx::query(
+        "UPDATE worklist SET due_at = LEAST(due_at, now()), version = version + 1
+         WHERE due_at > now() OR leased_until > now()",
+    );
+    Ok(made.execute(store.pool()).await?.rows_affected())
 }
 
 struct Task {

@@ -50,6 +50,7 @@ impl Engine {
         let Some(mut parcel) = store::load_in_tx(&mut transaction, order_id).await? else {
             return Ok(None);
         };
+        parcel.forget_a_time_out_of_reach(now, &self.policy);
         let step = next_step(&parcel, now);
         if step == Step::Book {
             parcel.begin_booking(now, &self.policy);

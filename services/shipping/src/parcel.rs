@@ -200,6 +200,11 @@ impl Parcel {
         }
     }
 
+    /// A time further ahead than any is set was computed by a clock that was wrong: the carrier is asked now instead.
+    pub fn forget_a_time_out_of_reach(&mut self, now: Timestamp, policy: &Policy) {
+        self.track_at = self.track_at.filter(|at| *at <= later(now, policy.poll));
+    }
+
     /// The carrier's reference and idempotency key of the present attempt.
     #[must_use]
     pub fn reference(&self) -> String {

@@ -47,6 +47,12 @@ fn a_wish_for_delivery_is_booked_and_not_reported_until_there_is_an_outcome() {
     assert!(advance.report);
     assert_eq!(next_step(&advance.parcel, at(0)), Step::WaitUntil(at(30)));
     assert_eq!(next_step(&advance.parcel, at(30)), Step::Track);
+
+    let mut since_the_clock_was_set_back = advance.parcel.clone();
+    since_the_clock_was_set_back.forget_a_time_out_of_reach(at(0), &POLICY);
+    assert_eq!(since_the_clock_was_set_back, advance.parcel);
+    since_the_clock_was_set_back.forget_a_time_out_of_reach(at(-1), &POLICY);
+    assert_eq!(next_step(&since_the_clock_was_set_back, at(-1)), Step::Track);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Holds whose time has passed, and everything at once.
 
-use chassis::worklist::{Next, Work};
+use chassis::worklist::{Next, Work, make_all_due};
 use futures::future::join_all;
 use inventory::handlers::expire_in_tx;
 use inventory::timer::ExpiryTimer;
@@ -69,6 +69,13 @@ async fn the_timer_expires_what_is_over_and_comes_back_for_what_is_not() {
         .await
         .unwrap();
     assert_eq!(due, ["live", "over"]);
+
+    let waiting = "SELECT key FROM worklist WHERE due_at > now()";
+    let waiting =
+        async || sqlx::query_scalar::<_, String>(waiting).fetch_all(world.store.pool()).await.unwrap();
+    assert_eq!(waiting().await, ["live"]);
+    assert_eq!(make_all_due(&world.store).await.unwrap(), 1, "a clock that was wrong has said when");
+    assert!(waiting().await.is_empty());
     world.close().await;
 }
 

@@ -165,6 +165,16 @@ fn a_lost_create_is_repeated_and_looked_for_when_undone() {
 }
 
 #[test]
+fn a_wait_that_a_clock_ahead_has_begun_is_over_when_the_clock_is_set_back() {
+    let mut world = World::after(Captured, &[(Call::Create, unavailable())]);
+    let Step::WaitUntil(next) = world.step() else { panic!("{:?}", world.step()) };
+    for (hours, waits) in [(1, true), (2, false)] {
+        world.now = next.checked_sub(Duration::from_secs(hours * 3600)).unwrap();
+        assert_eq!(matches!(world.step(), Step::WaitUntil(_)), waits, "{hours} h before");
+    }
+}
+
+#[test]
 fn once_the_key_may_be_forgotten_the_intent_is_looked_for_first() {
     let mut world = World::after(Captured, &[(Call::Create, lost())]);
     world.now = world.now.checked_add(Duration::from_secs(24 * 3600)).unwrap();

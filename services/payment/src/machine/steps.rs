@@ -5,12 +5,20 @@ use std::time::Duration;
 use jiff::Timestamp;
 use resources::PaymentDesired;
 
+use super::refunds::WHILE_REFUNDING;
 use super::{Attempt, Payment, Stage};
 
 /// Providers forget idempotency keys after a day: before that, an intent of an old attempt is looked for.
-pub(super) const KEYS_LAST: Duration = Duration::from_secs(23 * 3600);
+const KEYS_LAST: Duration = Duration::from_secs(23 * 3600);
 /// How long "there is none" is believed.
 const SEARCH_LASTS: Duration = Duration::from_secs(3600);
+
+/// No wait is longer. A time further ahead was computed by a clock that was wrong, and is now.
+const LONGEST_WAIT: Duration = WHILE_REFUNDING.maximum;
+
+fn is_due(next_at: Timestamp, now: Timestamp) -> bool {
+    now >= next_at || now.checked_add(LONGEST_WAIT).is_ok_and(|furthest| next_at > furthest)
+}
 
 /// What is wanted of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,14 +129,15 @@ impl Payment {
     }
 }
 
-/// What to do next. Parts that are to go back come first: what is left is given back after them. Attempts to be undone come first, and the wanted one does not go on until they keep nothing for
-/// certain; for strays it does not wait: they are no attempts of the order.
+/// What to do next. Parts that are to go back come first: what is left is given back after them. Then come attempts to be undone,
+/// and the wanted one does not go on until they keep nothing for certain; for strays it does not wait: they are no attempts of
+/// the order.
 #[must_use]
 pub fn next_step(payment: &Payment, now: Timestamp) -> Step {
     let mut wait: Option<Timestamp> = None;
     for part in &payment.partials {
         match part.call() {
-            Some(call) if now >= part.next_at => return Step::Do(Act { attempt: part.attempt, call }),
+            Some(call) if is_due(part.next_at, now) => return Step::Do(Act { attempt: part.attempt, call }),
             Some(_) => wait = Some(wait.map_or(part.next_at, |at| at.min(part.next_at))),
             None => {}
         }
@@ -138,7 +147,9 @@ pub fn next_step(payment: &Payment, now: Timestamp) -> Step {
         let call = call_for(attempt, Goal::Undo, now);
         let after_part = call == Some(Call::Refund) && payment.awaits_part(attempt.number);
         match call.filter(|_| !after_part) {
-            Some(call) if now >= attempt.next_at => return Step::Do(Act { attempt: attempt.number, call }),
+            Some(call) if is_due(attempt.next_at, now) => {
+                return Step::Do(Act { attempt: attempt.number, call });
+            }
             Some(_) => wait = Some(wait.map_or(attempt.next_at, |at| at.min(attempt.next_at))),
             None => {}
         }
@@ -147,7 +158,9 @@ pub fn next_step(payment: &Payment, now: Timestamp) -> Step {
     let wanted = payment.attempts.iter().find(|attempt| payment.goal(attempt) != Goal::Undo);
     let next = wanted.and_then(|attempt| Some((attempt, call_for(attempt, payment.goal(attempt), now)?)));
     match next.filter(|(_, call)| free || !call.begins()) {
-        Some((attempt, call)) if now >= attempt.next_at => Step::Do(Act { attempt: attempt.number, call }),
+        Some((attempt, call)) if is_due(attempt.next_at, now) => {
+            Step::Do(Act { attempt: attempt.number, call })
+        }
         Some((attempt, _)) => Step::WaitUntil(wait.map_or(attempt.next_at, |at| at.min(attempt.next_at))),
         None => wait.map_or(Step::Nothing, Step::WaitUntil),
     }
@@ -196,10 +209,18 @@ fn call_by_stage(attempt: &Attempt, goal: Goal, now: Timestamp) -> Option<Call> 
     }
 }
 
+/// True once the provider may have forgotten the idempotency keys of what began at that time.
+pub(super) fn may_be_forgotten(began: Timestamp, now: Timestamp) -> bool {
+    is_older(began, KEYS_LAST, now)
+}
+
+fn is_older(at: Timestamp, age: Duration, now: Timestamp) -> bool {
+    at.checked_add(age).is_ok_and(|end| now >= end)
+}
+
 /// A lost create is repeated under its key. Once the key may be forgotten, or is taken, the intent is looked for first.
 fn create_or_search(attempt: &Attempt, now: Timestamp) -> Call {
-    let older_than = |at: Timestamp, age: Duration| at.checked_add(age).is_ok_and(|end| now >= end);
-    let searched = attempt.searched_at.is_some_and(|at| !older_than(at, SEARCH_LASTS));
-    let old = older_than(attempt.planned_at, KEYS_LAST);
+    let searched = attempt.searched_at.is_some_and(|at| !is_older(at, SEARCH_LASTS, now));
+    let old = may_be_forgotten(attempt.planned_at, now);
     if attempt.must_search || (old && !searched) { Call::Search } else { Call::Create }
 }
