@@ -29,8 +29,7 @@ impl Handler for RecordEvents {
 
 /// Records `record` and folds its transition; does nothing when it was recorded before.
 ///
-/// The order's row is locked before the history is written, here and in the archive, so that the two never wait for
-/// each other.
+/// The order's row is locked before all else is written, here and in the archive, so that no two wait for each other.
 ///
 /// # Errors
 /// When the database fails.
@@ -43,18 +42,12 @@ pub async fn record_in_tx(
         store::append_in_tx(transaction, record).await?;
         return Ok(());
     };
-    let Some(step) = &record.transition else {
-        store::ensure_order_in_tx(transaction, order, record.at).await?;
-        if store::append_in_tx(transaction, record).await? {
-            views::project_in_tx(transaction, record).await?;
-        }
-        return Ok(());
-    };
     let summary = store::lock_order_in_tx(transaction, order, record.at).await?;
     if !store::append_in_tx(transaction, record).await? {
         return Ok(());
     }
     views::project_in_tx(transaction, record).await?;
+    let Some(step) = &record.transition else { return Ok(()) };
     let recorded = if summary.needs_recorded(step) {
         store::sequences_in_tx(transaction, &order.order_id, summary.complete_to).await?
     } else {

@@ -40,7 +40,7 @@ pub(crate) async fn lock_order_in_tx(
 }
 
 /// Makes the row of `order` when it is not there.
-pub(crate) async fn ensure_order_in_tx(
+async fn ensure_order_in_tx(
     transaction: &mut Transaction,
     order: &OrderName,
     at: Timestamp,

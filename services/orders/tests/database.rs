@@ -2,11 +2,13 @@
 
 mod support;
 
+use chassis::Handler;
 use events::EventType;
 use events::questions::{ArchiveAnswer, Reply};
+use orders::handlers::RecordEvents;
 use resources::{OrderPhase, PaymentPhase};
 use serde_json::json;
-use support::{Desk, OrderFixture};
+use support::{Desk, OrderFixture, message};
 
 #[tokio::test]
 async fn events_out_of_order_and_repeated_are_recorded_once_and_told_in_sequence() {
@@ -51,6 +53,30 @@ async fn many_deliveries_at_once_lose_nothing() {
     let index = desk.index(&order.id).await;
     assert_eq!((index.sequence, index.complete_to, index.has_gap), (5, 5, false));
     assert_eq!(desk.history("web-1").await.events.len(), 6);
+    desk.close().await;
+}
+
+#[tokio::test]
+async fn a_report_and_a_transition_of_one_order_in_batches_of_their_own_never_wait_for_each_other() {
+    let desk = Desk::open().await;
+    let order = OrderFixture::new("web-1");
+    desk.deliver(&order.step(1)).await;
+    let messages = [order.payment(PaymentPhase::Declined, 1), order.step(3), order.step(2)];
+    let [declined, needed, reserved] = messages.map(|event| message(&event));
+    let mut batch = desk.store.begin().await.unwrap();
+    RecordEvents.handle(&declined, &mut batch).await.unwrap();
+    let another = async {
+        let mut batch = desk.store.begin().await.unwrap();
+        RecordEvents.handle(&reserved, &mut batch).await.unwrap();
+        batch.commit().await.unwrap();
+    };
+    let this_one = async {
+        desk.something_waits().await;
+        RecordEvents.handle(&needed, &mut batch).await.expect("the two wait for each other");
+        batch.commit().await.unwrap();
+    };
+    tokio::join!(another, this_one);
+    assert_eq!(desk.history("web-1").await.events.len(), 4);
     desk.close().await;
 }
 

@@ -121,6 +121,23 @@ impl Desk {
         }
     }
 
+    /// Returns once a transaction in this database waits for another.
+    pub async fn something_waits(&self) {
+        // The service's role is not told what others do.
+        let mut observer = PgConnection::connect(&self.server).await.unwrap();
+        let waits =
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock')";
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while !sqlx::query_scalar::<_, bool>(waits)
+            .bind(&self.database)
+            .fetch_one(&mut observer)
+            .await
+            .unwrap()
+        {
+            assert!(std::time::Instant::now() < deadline, "nothing waits");
+        }
+    }
+
     pub async fn recorded_events(&self) -> Vec<String> {
         sqlx::query_scalar("SELECT event FROM history ORDER BY id")
             .fetch_all(self.store.pool())
