@@ -107,10 +107,10 @@ pub struct RunArguments {
 
 /// Runs the named roles until the process is told to stop.
 pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
-    let metrics = chassis::start_telemetry(&arguments.common)?;
+    let mut names = RoleName::meant_by(&arguments.roles);
+    let metrics = chassis::start_telemetry(&arguments.common, &process(&names))?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
-    let mut names = RoleName::meant_by(&arguments.roles);
     let outside_world =
         names.remove(&RoleName::Sandbox).then(|| sandbox::run(arguments.sandbox.clone(), stop.clone()));
     let inside = async {
@@ -132,7 +132,16 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
         }
     };
     let (inside, outside) = tokio::join!(stopping_all(inside, &stop), stopping_all(outside, &stop));
+    chassis::trace::finish_traces().await;
     inside.and(outside)
+}
+
+/// What traces call the process: one of a single role by that.
+fn process(names: &BTreeSet<RoleName>) -> String {
+    match names.iter().collect::<Vec<_>>().as_slice() {
+        [one] => format!("supercargo-{}", one.text()),
+        _ => "supercargo".to_owned(),
+    }
 }
 
 /// A failure of one part stops the others.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chassis::questions::ask_subject;
+use chassis::trace::{join, within};
 use chassis::{Backoff, Point, clock, effect, publish_command};
 use events::{Command, CommandTarget, TraceParent};
 use k8s_openapi::NamespaceResourceScope;
@@ -15,7 +16,6 @@ use kube::{Resource, ResourceExt};
 use resources::{ORDER_LABEL, Order, OrderReference};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tracing::Instrument;
 
 use crate::error::{Error, Failed};
 use crate::world::World;
@@ -336,9 +336,9 @@ pub(crate) async fn send<C: Child>(child: &C, world: &World) -> Result<(), Error
     let trace = TraceParent::of_order(&command.order_id);
     let span =
         tracing::info_span!("command", kind = C::KIND, order = command.order_id, trace_id = trace.trace_id());
+    let span = join(span, &trace);
     let publish = || publish_command(&world.jetstream, "operator", &command);
-    effect(point::<C>("command"), &command.order_id, publish)
-        .instrument(span)
+    within(span, effect(point::<C>("command"), &command.order_id, publish))
         .await
         .map_err(|error| Error::new("send a command", Failed::Publish(error)))
 }

@@ -18,7 +18,7 @@ use super::survey::{Outcome, survey};
 /// # Errors
 /// When a setting is wrong or the address is taken; what it depends on is waited for.
 pub async fn run(arguments: &AuditArguments) -> anyhow::Result<()> {
-    let metrics = chassis::start_telemetry(&arguments.common)?;
+    let metrics = chassis::start_telemetry(&arguments.common, "supercargo-audit")?;
     let stop = tokio_util::sync::CancellationToken::new();
     crate::roles::stop_on_signal(stop.clone())?;
     let (settings, health) = (arguments.common.clone(), Health::default());

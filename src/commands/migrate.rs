@@ -9,7 +9,7 @@ use crate::roles::{RoleName, stop_on_signal};
 
 /// Prepares the databases of the named roles, one after the other.
 pub async fn run(arguments: MigrateArguments) -> anyhow::Result<()> {
-    let _metrics = chassis::start_telemetry(&arguments.common)?;
+    let _metrics = chassis::start_telemetry(&arguments.common, "supercargo-migrate")?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
     for role in RoleName::meant_by(&arguments.roles) {

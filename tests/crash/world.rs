@@ -48,7 +48,7 @@ impl World {
         let mut settings = Settings::try_parse_from(["crash"])?;
         // One that starts again leads on at once, instead of waiting for its own lease to run out.
         settings.operator.lease_identity = Some("crash".into());
-        let metrics = chassis::start_telemetry(&settings.common)?;
+        let metrics = chassis::start_telemetry(&settings.common, "supercargo")?;
         let (payment, shipping) = (testkit::free_address(), testkit::free_address());
         webhooks::forward(payment, shipping).await?;
         let deaths = Arc::new(AtomicU32::new(0));
@@ -145,7 +145,7 @@ async fn start(name: &'static str, settings: Settings, platform: Platform) -> an
         "notifications" => notifications::start(settings.notifications, platform).await,
         "catalog" => catalog::start(platform, gate).await,
         "accounts" => accounts::start(platform, gate).await,
-        "orders" => orders::start(settings.orders, platform, gate).await,
+        "orders" => orders::start(settings.orders, platform, gate, Vec::new()).await,
         other => anyhow::bail!("there is no role {other}"),
     }
 }

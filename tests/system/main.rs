@@ -35,6 +35,7 @@ mod staff;
 mod stages;
 mod stock;
 mod suspend;
+mod traces;
 mod unchangeable;
 mod webhooks;
 mod worklist;

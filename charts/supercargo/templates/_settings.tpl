@@ -1,6 +1,6 @@
 {{- /* The text of a setting: numbers from YAML are floats, and 1e+06 is no number to the program. */ -}}
 {{- define "supercargo.text" -}}
-{{- if kindIs "float64" . }}{{ int64 . }}{{ else }}{{ . }}{{ end -}}
+{{- if and (kindIs "float64" .) (eq (float64 (int64 .)) .) }}{{ int64 . }}{{ else }}{{ . }}{{ end -}}
 {{- end -}}
 
 {{- /* Whether the chart's own trial parts provide a secret setting. Takes {root, name}. */ -}}
@@ -58,12 +58,21 @@
 # A container that starts again in its pod is the same replica, and leads on at once.
 - name: LEASE_IDENTITY
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
+{{- end }}
+{{- if has $role.name (list "operator" "orders") }}
 {{- with $values.namespaces }}
 - name: WATCH_NAMESPACES
   value: {{ join "," . | quote }}
 {{- end }}
 {{- end }}
-{{- range $name := concat (list "DATABASE_CONNECTIONS" "LOG_FORMAT" "LOG_LEVEL" "NATS_REPLICAS") ($role.facts.settings | default list) }}
+{{- if $settings.OTEL_EXPORTER_OTLP_ENDPOINT }}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: OTEL_RESOURCE_ATTRIBUTES
+  value: service.namespace={{ $fullname }},k8s.namespace.name={{ $root.Release.Namespace }},k8s.pod.name=$(POD_NAME)
+{{- end }}
+{{- $common := list "DATABASE_CONNECTIONS" "LOG_FORMAT" "LOG_LEVEL" "NATS_REPLICAS" "OTEL_EXPORTER_OTLP_ENDPOINT" "TRACED_SHARE" }}
+{{- range $name := concat $common ($role.facts.settings | default list) }}
 {{- if hasKey $settings $name }}
 - name: {{ $name }}
   value: {{ include "supercargo.text" (get $settings $name) | quote }}

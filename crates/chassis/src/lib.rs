@@ -28,12 +28,14 @@ pub mod questions;
 mod reconnect;
 mod relay;
 mod role;
+mod sampling;
 mod settings;
 mod status;
 mod store;
 mod stream_loss;
 mod telemetry;
 mod time;
+pub mod trace;
 pub mod worklist;
 
 pub use backoff::Backoff;

@@ -5,6 +5,8 @@ use async_nats::jetstream;
 use events::{Attributes, Command, CommandTarget, Event, SOURCE_PREFIX, TraceParent};
 use serde::Serialize;
 
+use crate::trace::onward;
+
 /// Publishes an event; returns when it is stored. The event's id deduplicates within the stream's window.
 ///
 /// # Errors
@@ -33,6 +35,7 @@ pub(crate) async fn publish_event_as(
     let subject = event.event_type.subject();
     let mut headers = event.headers();
     headers.insert(async_nats::header::NATS_MESSAGE_ID, message_id);
+    headers.insert("traceparent", onward(&event.attributes.trace).to_string());
     jetstream
         .publish_with_headers(subject, headers, payload.into())
         .await
@@ -64,7 +67,7 @@ where
         source: format!("{SOURCE_PREFIX}{source}"),
         subject: command.order_id.clone(),
         time: crate::clock::now(),
-        trace: TraceParent::of_order(&command.order_id),
+        trace: onward(&TraceParent::of_order(&command.order_id)),
     };
     let type_text = format!("dev.{subject}.v1");
     let mut headers = attributes.headers(&type_text);

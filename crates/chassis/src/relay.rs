@@ -17,10 +17,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use tokio::sync::Semaphore;
+use tracing::Span;
 
 use crate::gauges::watch_store;
 use crate::publish::publish_event_as;
 use crate::stream_loss::new_stream;
+use crate::trace::{join, onward, within};
 use crate::{Backoff, Platform, Point, StatusReport, Store, Transaction, clock, effect};
 
 const BATCH: i64 = 64;
@@ -58,7 +60,7 @@ impl OutboxEvent {
             source: event.attributes.source.clone(),
             subject: event.attributes.subject.clone(),
             time: event.attributes.time,
-            trace: event.attributes.trace.to_string(),
+            trace: onward(&event.attributes.trace).to_string(),
             data: event.data.clone(),
             again: None,
         }
@@ -86,7 +88,11 @@ enum Outgoing {
         event: Event,
         message_id: String,
     },
-    Status(StatusReport),
+    Status {
+        report: StatusReport,
+        /// What it was made in, where that is traced.
+        trace: Option<TraceParent>,
+    },
     /// A later row of the same batch reports on the same object.
     Overtaken,
 }
@@ -189,7 +195,7 @@ async fn relay_batch<'a>(
         let (id, attempts): (i64, i32) = (row.get("id"), row.get("attempts"));
         let newest = newest_report.get(row.get::<&str, _>("message_key")).is_none_or(|newest| *newest == id);
         let outgoing = read(row.get("kind"), row.get("body"), newest);
-        if let Ok(Outgoing::Status(_)) = &outgoing {
+        if let Ok(Outgoing::Status { .. }) = &outgoing {
             let at_once = at_once.clone();
             reporting.push(id);
             reports.push(
@@ -344,7 +350,9 @@ fn read(kind: &str, body: serde_json::Value, newest: bool) -> anyhow::Result<Out
     if !newest {
         return Ok(Outgoing::Overtaken);
     }
-    Ok(Outgoing::Status(serde_json::from_value(body).context("failed to read a report in the outbox")?))
+    let trace = body.get("trace").and_then(serde_json::Value::as_str).and_then(TraceParent::parse);
+    let report = serde_json::from_value(body).context("failed to read a report in the outbox")?;
+    Ok(Outgoing::Status { report, trace })
 }
 
 async fn send(
@@ -356,12 +364,14 @@ async fn send(
         Outgoing::Event { event, message_id } => {
             let point = Point::new(service, "outbox", "publish");
             let publishing = || publish_event_as(&platform.jetstream, &event, &message_id);
-            effect(point, &event.attributes.subject, publishing).await
+            let span = telling(&event.attributes.trace);
+            within(span, effect(point, &event.attributes.subject, publishing)).await
         }
-        Outgoing::Status(report) => {
+        Outgoing::Status { report, trace } => {
             let point = Point::new(service, "outbox", "report");
             let key = report.key();
-            let reporting = effect(point, &key, || report.write(&platform.kubernetes));
+            let span = trace.as_ref().map_or_else(Span::none, telling);
+            let reporting = within(span, effect(point, &key, || report.write(&platform.kubernetes)));
             let written = tokio::time::timeout(Duration::from_secs(10), reporting)
                 .await
                 .context("the API server did not answer within 10 s")??;
@@ -370,6 +380,11 @@ async fn send(
         }
         Outgoing::Overtaken => Ok(()),
     }
+}
+
+/// The span that a row is told in: part of what it was written in.
+fn telling(trace: &TraceParent) -> Span {
+    join(tracing::info_span!("tell", trace_id = trace.trace_id()), trace)
 }
 
 async fn sweep_old(store: &Store) {

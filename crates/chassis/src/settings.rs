@@ -24,12 +24,24 @@ pub struct Settings {
     /// Which log lines are written, for example info, or info,payment=debug.
     #[arg(long, env = "LOG_LEVEL", default_value = "info", value_name = "FILTER")]
     pub log_level: String,
+    /// Where to send traces, as OTLP over HTTP (protobuf), for example http://collector:4318; without it none are made. The other
+    /// variables of OpenTelemetry's exporter (`OTEL_EXPORTER_OTLP_HEADERS`, ...) are heard too.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otel_exporter_otlp_endpoint: Option<String>,
+    /// The part of all orders that is traced, from 0 to 1: an order wholly or not at all.
+    #[arg(long, env = "TRACED_SHARE", default_value_t = 1.0, value_name = "SHARE", value_parser = share)]
+    pub traced_share: f64,
     /// How many copies of each message JetStream keeps: 1 on a laptop, 3 in production.
     #[arg(long, env = "NATS_REPLICAS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     pub nats_replicas: u8,
     /// How many connections each service keeps to its database at most.
     #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=200))]
     pub database_connections: u32,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "is no number from 0 to 1, for example 0.1".to_owned())
 }
 
 /// How log lines are written.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::effect::{Concerns, effect_on_many};
 use crate::platform::wait_for;
-use crate::{Platform, Point, SettingError, Settings, StatusReport};
+use crate::{Platform, Point, SettingError, Settings, StatusReport, trace};
 
 /// Inbox and outbox, the same in every service.
 const CHASSIS_TABLES: &str = include_str!("tables.sql");
@@ -197,7 +197,11 @@ impl Transaction {
     /// # Errors
     /// When the outbox cannot be written.
     pub async fn report(&mut self, report: &StatusReport) -> Result<(), sqlx::Error> {
-        self.write_outbox("status", &report.key(), &serde_json::json!(report)).await
+        let mut body = serde_json::json!(report);
+        if let Some(trace) = trace::present() {
+            body["trace"] = trace.to_string().into();
+        }
+        self.write_outbox("status", &report.key(), &body).await
     }
 
     async fn write_outbox(

@@ -1,10 +1,14 @@
-//! Logs and metrics of the process.
+//! Logs, metrics and traces of the process.
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::settings::{LogFormat, SettingError, Settings};
+use crate::trace;
 
 /// The buckets of what takes milliseconds to seconds. Unlike quantiles they add up over replicas.
 const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -25,26 +29,40 @@ impl Metrics {
     }
 }
 
-/// Starts logs (on standard error: standard output is for answers alone) and metrics; once a process.
+/// Starts logs (on standard error: standard output is for answers alone), metrics, and traces where a collector is named; once a
+/// process, whose name traces tell.
 ///
 /// # Errors
-/// When the log filter cannot be read, or they were started before.
-pub fn start_telemetry(settings: &Settings) -> anyhow::Result<Metrics> {
+/// When the log filter or the collector's address cannot be read, or they were started before.
+pub fn start_telemetry(settings: &Settings, process: &str) -> anyhow::Result<Metrics> {
     let filter = EnvFilter::try_new(&settings.log_level).map_err(|error| SettingError {
         name: "LOG_LEVEL".into(),
         fault: format!("is no filter: {error}"),
         example: "info,payment=debug".into(),
     })?;
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
-    match settings.log_format {
-        LogFormat::Text => builder.try_init(),
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
+    let lines = match settings.log_format {
+        LogFormat::Text => lines.boxed(),
         LogFormat::Json => {
-            builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+            lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
         }
-    }
-    .map_err(|error| anyhow::anyhow!("failed to start logs: {error}"))?;
+    };
+    let collector = settings.otel_exporter_otlp_endpoint.as_deref().filter(|url| !url.trim().is_empty());
+    let tracer = collector.map(|url| trace::start(process, url, settings.traced_share)).transpose()?;
+    let spans = tracer.map(|tracer| {
+        let layer = tracing_opentelemetry::layer()
+            .with_location(false)
+            .with_tracked_inactivity(false)
+            .with_threads(false)
+            .with_tracer(tracer);
+        layer.with_filter(filter_fn(trace::is_traced).with_max_level_hint(LevelFilter::DEBUG))
+    });
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(spans)
+        .try_init()
+        .map_err(|error| anyhow::anyhow!("failed to start logs: {error}"))?;
     let handle = PrometheusBuilder::new()
         .set_buckets(&SECONDS)
         .and_then(|builder| {

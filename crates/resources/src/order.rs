@@ -276,6 +276,10 @@ pub struct OrderStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub order_id: Option<String>,
+    /// The id of the order's trace, which its log lines carry too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub trace_id: Option<String>,
     /// How many transitions the order has made.
     #[serde(default)]
     pub sequence: i64,

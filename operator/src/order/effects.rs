@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chassis::trace::Chapter;
 use chassis::{ChildKind, Point, effect, publish_event};
 use events::OrderTransition;
 use jiff::Timestamp;
@@ -86,7 +87,8 @@ pub(super) async fn tell_what_is_written(
         };
         tell(&data, controller).await?;
         if decided.is_some() {
-            time_in_phase(written, entry);
+            time_in_phase(situation.id, written, entry);
+            tell_the_whole(order, situation.id, written, entry);
         }
         if let Some(tell) = decided.and_then(|transition| transition.tell.as_ref()) {
             tell_people(order, tell, controller).await;
@@ -102,13 +104,32 @@ pub(super) async fn tell_what_is_written(
     Ok(())
 }
 
+/// An order that has ended is the root of its trace, from when it was made until its end.
+fn tell_the_whole(order: &Order, order_id: &str, status: &OrderStatus, ended: &HistoryEntry) {
+    if !ended.phase.is_finished() {
+        return;
+    }
+    let made = order.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    let began = made.into_iter().chain(status.history.first().map(|entry| entry.at.0)).min();
+    let name = format!("{}/{}", order.namespace().unwrap_or_default(), order.name_any());
+    let details = [
+        ("name", name.as_str()),
+        ("phase", ended.phase.as_str()),
+        ("reason", ended.reason.as_deref().unwrap_or_default()),
+    ];
+    let (began, ended) = (began.unwrap_or(ended.at.0), ended.at.0);
+    Chapter { order_id, name: "order", began, ended, details: &details }.tell_as_root();
+}
+
 /// How long the order was in the phase that it has left.
-fn time_in_phase(status: &OrderStatus, entered: &HistoryEntry) {
+fn time_in_phase(order_id: &str, status: &OrderStatus, entered: &HistoryEntry) {
     let before = entered.sequence.saturating_sub(1);
     if let Some(left) = status.history.iter().rev().find(|entry| entry.sequence == before) {
         let rested = entered.at.0.duration_since(left.at.0).unsigned_abs();
         metrics::histogram!("supercargo_order_phase_seconds", "phase" => left.phase.as_str())
             .record(rested.as_secs_f64());
+        let (began, ended) = (left.at.0, entered.at.0);
+        Chapter { order_id, name: left.phase.as_str(), began, ended, details: &[] }.tell();
     }
 }
 

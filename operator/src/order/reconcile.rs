@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::questions::{AskError, ask};
+use chassis::trace::{end, join};
 use chassis::{Point, clock, effect};
 use events::TraceParent;
 use events::questions::{CheckCustomer, Quote, RecallName};
@@ -61,7 +62,7 @@ pub(crate) async fn reconcile(order: Arc<Order>, controller: Arc<Controller>) ->
     };
     let trace = TraceParent::of_order(&id);
     let name = format!("{}/{}", order.namespace().unwrap_or_default(), order.name_any());
-    let span = tracing::info_span!("order", order = id, name, trace_id = trace.trace_id());
+    let span = join(tracing::info_span!("reconcile", order = id, name, trace_id = trace.trace_id()), &trace);
     let started = std::time::Instant::now();
     let outcome = drive(&order, &uid, &id, &controller).instrument(span.clone()).await;
     metrics::histogram!("supercargo_reconcile_seconds", "kind" => "Order")
@@ -71,6 +72,7 @@ pub(crate) async fn reconcile(order: Arc<Order>, controller: Arc<Controller>) ->
     {
         span.in_scope(|| tracing::warn!("failed to drive, will retry: {}", error.chain()));
     }
+    end(&span);
     outcome
 }
 

@@ -1,5 +1,6 @@
 //! What the status says besides the phase: conditions and the columns for people who list orders.
 
+use events::TraceParent;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use resources::{
@@ -14,7 +15,10 @@ use super::view::{PaymentView, ReservationView, ShipmentView};
 pub(crate) fn complete(status: &mut OrderStatus, situation: &Situation<'_>) {
     let generation = situation.order.metadata.generation;
     status.observed_generation = generation;
-    status.order_id.get_or_insert_with(|| situation.id.to_owned());
+    if status.order_id.is_none() {
+        status.order_id = Some(situation.id.to_owned());
+        status.trace_id = Some(TraceParent::of_order(situation.id).trace_id().to_owned());
+    }
     let payment = situation.payment.map(PaymentView::of);
     // Of a payment whose object is gone, as in a namespace that goes, what was known last stays true.
     let known_before = payment.is_none().then(|| known(&status.conditions, "Paid")).flatten();

@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use chassis::questions::Answerer;
+use chassis::trace::{join, within};
 use chassis::{HandleError, Store, Transaction};
 use events::questions::{CountStock, ImportAnswer, ReadStock, ReadStockAnswer, Reply};
 use events::{Command, TraceParent};
 use futures::future::BoxFuture;
 use resources::{StockReservationSpec, StockReservationStatus};
-use tracing::Instrument;
 
 use crate::handlers::apply_in_tx;
 use crate::stocktake::count_in_tx;
@@ -28,11 +28,14 @@ pub struct Questions {
 impl Answerer<Command<StockReservationSpec>, StockReservationStatus> for Questions {
     async fn answer(&self, question: Command<StockReservationSpec>) -> Reply<StockReservationStatus> {
         let trace = TraceParent::of_order(&question.order_id);
-        let span = tracing::info_span!("apply", order = question.order_id, trace_id = trace.trace_id());
+        let span = join(
+            tracing::info_span!("apply", order = question.order_id, trace_id = trace.trace_id()),
+            &trace,
+        );
         let answered = self.in_transaction(&question, |tx, question| {
             Box::pin(apply_in_tx(tx, question, chassis::clock::now()))
         });
-        reply(answered.instrument(span).await)
+        reply(within(span, answered).await)
     }
 }
 
@@ -43,7 +46,7 @@ impl Answerer<CountStock, ImportAnswer> for Questions {
         let answered = self.in_transaction(&question, |tx, question| {
             Box::pin(count_in_tx(tx, question, chassis::clock::now()))
         });
-        reply(answered.instrument(span).await)
+        reply(within(span, answered).await)
     }
 }
 

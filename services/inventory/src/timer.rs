@@ -5,10 +5,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use chassis::Store;
+use chassis::trace::{join, within};
 use chassis::worklist::{Next, Work};
 use events::TraceParent;
 use jiff::Timestamp;
-use tracing::Instrument;
 
 use crate::handlers::expire_in_tx;
 
@@ -22,8 +22,8 @@ pub struct ExpiryTimer {
 impl Work for ExpiryTimer {
     async fn perform(&self, order_id: &str, _failures: u32) -> anyhow::Result<Next> {
         let trace = TraceParent::of_order(order_id);
-        let span = tracing::info_span!("expiry", order = order_id, trace_id = trace.trace_id());
-        self.expire(order_id, chassis::clock::now()).instrument(span).await
+        let span = join(tracing::info_span!("expiry", order = order_id, trace_id = trace.trace_id()), &trace);
+        within(span, self.expire(order_id, chassis::clock::now())).await
     }
 }
 

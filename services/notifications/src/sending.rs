@@ -5,11 +5,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::jetstream;
 use async_trait::async_trait;
+use chassis::trace::{join, within};
 use chassis::worklist::{Next, Work};
 use chassis::{Backoff, Point, Store, bury_event, effect};
-use events::{Event, TraceParent};
+use events::Event;
 use jiff::{SignedDuration, Timestamp};
-use tracing::Instrument;
 
 use crate::mailer::{SendError, Sender};
 use crate::store::{self, Outgoing};
@@ -131,9 +131,9 @@ impl<S: Sender, D: DeadLetters> Work for SendMail<S, D> {
         // Sent already, and only the worklist had not heard.
         let Some(message) = message else { return Ok(Next::Done) };
         let order = message.event.attributes.subject.clone();
-        let trace_id = TraceParent::of_order(&order).trace_id().to_owned();
-        let span = tracing::info_span!("mail", order, trace_id);
-        self.send(message).instrument(span).await
+        let trace = message.event.attributes.trace.clone();
+        let span = tracing::info_span!("mail", order, trace_id = trace.trace_id());
+        within(join(span, &trace), self.send(message)).await
     }
 }
 

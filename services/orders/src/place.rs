@@ -7,6 +7,7 @@
 
 use async_trait::async_trait;
 use chassis::questions::Answerer;
+use chassis::trace::Chapter;
 use chassis::{Point, Store, effect};
 use events::questions::{
     ChoosePayment, ChoosePaymentAnswer, NewOrder, PlaceOrder, PlaceOrderAnswer, ReadOwner, ReadOwnerAnswer,
@@ -91,6 +92,10 @@ impl Desk {
         transaction.commit().await?;
         metrics::counter!("supercargo_orders_placed_total").increment(1);
         tracing::info!(order = id, name, "placed");
+        // Only now is it known whose trace the shopper's request belongs to.
+        let (began, ended) = (now, chassis::clock::now());
+        let details = [("name", name.as_str()), ("repeated", if repeated { "true" } else { "false" })];
+        Chapter { order_id: &id, name: "place", began, ended, details: &details }.tell();
         Ok(answer(id, name, repeated))
     }
 

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
+use chassis::trace::{join, within};
 use chassis::worklist::{Next, Work};
 use chassis::{Point, Store, effect};
 use events::TraceParent;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
 
 use crate::machine::{Act, Attempt, Call, Observation, Payment, Step, apply, next_step, settle};
 use crate::provider::{Keys, NewIntent, NewPart, Provider, ProviderError};
@@ -35,8 +35,9 @@ pub struct Engine {
 #[async_trait]
 impl Work for Engine {
     async fn perform(&self, key: &str, _failures: u32) -> anyhow::Result<Next> {
-        let trace_id = TraceParent::of_order(key).trace_id().to_owned();
-        self.carry(key).instrument(tracing::info_span!("payment", order = key, trace_id)).await
+        let trace = TraceParent::of_order(key);
+        let span = tracing::info_span!("payment", order = key, trace_id = trace.trace_id());
+        within(join(span, &trace), self.carry(key)).await
     }
 }
 

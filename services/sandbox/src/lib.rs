@@ -1,4 +1,4 @@
-//! Stands in for the outside world on a laptop: card payments, a carrier and a mailbox.
+//! Stands in for the outside world on a laptop: card payments, a carrier, a mailbox and a collector of traces.
 //!
 //! Real servers on real ports, stateful and durable, with webhooks and faults on demand. The crate shares no code with
 //! the services that call it, so its books can be held against theirs. The README has every endpoint.
@@ -12,10 +12,12 @@ mod mailbox;
 mod server;
 mod settings;
 mod stripe;
+mod traces;
 mod webhook;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -48,6 +50,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         tasks.clone(),
     )?;
     let mailbox = mailbox::Mailbox::open(data)?;
+    let traces = Arc::new(traces::Traces::default());
     tracing::info!(
         stripe = %stripe_listener.local_addr()?,
         carrier = %carrier_listener.local_addr()?,
@@ -60,7 +63,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         tokio::try_join!(
             server::serve(stripe_listener, stripe.router(), stop.clone()),
             server::serve(carrier_listener, carrier.router(), stop.clone()),
-            server::serve(mailbox_listener, mailbox.router(), stop.clone()),
+            server::serve(mailbox_listener, mailbox.router().merge(traces.router()), stop.clone()),
             mailbox::listen(smtp_listener, mailbox.clone(), stop.clone(), tasks.clone()),
         )
     };

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
+use chassis::trace::{join, within};
 use chassis::worklist::{Next, Work};
 use chassis::{Point, Store, effect};
 use events::TraceParent;
 use jiff::Timestamp;
-use tracing::Instrument;
 
 use crate::carrier::{Cancellation, Carrier, CarrierError};
 use crate::observe::{Asked, Observation, apply};
@@ -183,7 +183,7 @@ const fn rest(step: Step) -> Option<Next> {
 impl Work for Engine {
     async fn perform(&self, key: &str, failures: u32) -> anyhow::Result<Next> {
         let trace = TraceParent::of_order(key);
-        let span = tracing::info_span!("parcel", order = key, trace_id = trace.trace_id());
-        self.carry_on(key, failures).instrument(span).await
+        let span = join(tracing::info_span!("parcel", order = key, trace_id = trace.trace_id()), &trace);
+        within(span, self.carry_on(key, failures)).await
     }
 }

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use chassis::questions::Answerer;
+use chassis::trace::{join, within};
 use chassis::{HandleError, Store};
 use events::Command;
 use events::questions::Reply;
 use resources::{ShipmentSpec, ShipmentStatus};
-use tracing::Instrument;
 
 use crate::handlers::apply_in_tx;
 
@@ -36,8 +36,11 @@ impl Apply {
 impl Answerer<Command<ShipmentSpec>, ShipmentStatus> for Apply {
     async fn answer(&self, command: Command<ShipmentSpec>) -> Reply<ShipmentStatus> {
         let trace = events::TraceParent::of_order(&command.order_id);
-        let span = tracing::info_span!("question", order = command.order_id, trace_id = trace.trace_id());
-        async {
+        let span = join(
+            tracing::info_span!("question", order = command.order_id, trace_id = trace.trace_id()),
+            &trace,
+        );
+        let answering = async {
             match self.apply(&command).await {
                 Ok(status) => Reply::Answer(status),
                 Err(HandleError::Malformed(reason)) => Reply::Invalid(reason),
@@ -48,8 +51,7 @@ impl Answerer<Command<ShipmentSpec>, ShipmentStatus> for Apply {
                     Reply::Unavailable(error.to_string())
                 }
             }
-        }
-        .instrument(span)
-        .await
+        };
+        within(span, answering).await
     }
 }

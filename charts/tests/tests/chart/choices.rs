@@ -38,8 +38,16 @@ fn settings_of_the_program() -> BTreeSet<String> {
 
 fn settings_of_the_chart() -> BTreeSet<String> {
     let facts = yaml("charts/supercargo/files/roles.yaml");
-    let mut names: BTreeSet<String> =
-        ["DATABASE_CONNECTIONS", "LOG_FORMAT", "LOG_LEVEL", "NATS_REPLICAS"].map(str::to_owned).into();
+    let mut names: BTreeSet<String> = [
+        "DATABASE_CONNECTIONS",
+        "LOG_FORMAT",
+        "LOG_LEVEL",
+        "NATS_REPLICAS",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "TRACED_SHARE",
+    ]
+    .map(str::to_owned)
+    .into();
     for (_, fact) in entries(&facts) {
         names.extend(words(&fact["settings"]));
         names.extend(words(&fact["secrets"]));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chart_tests::{ROLES, Rendered, Value, items, render, render_file, words};
+use chart_tests::{ROLES, Rendered, Value, containers, items, render, render_file, variable, words};
 
 /// What a policy's rules say, as `component:port`, `anybody:port`, or `elsewhere:port` for peers that the values name.
 fn rules(policy: &Value, direction: &str, peers: &str) -> BTreeSet<String> {
@@ -88,6 +88,22 @@ fn only_who_pays_ships_and_mails_reaches_the_outside() {
             _ => &["anybody:5432"],
         };
         assert_eq!(world, expected, "{role}");
+    }
+}
+
+#[test]
+fn traces_go_to_the_collector_that_is_named_and_say_which_pod_they_are_of() {
+    let collector = "settings.OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318";
+    let traced = render(&["--set", collector, "--set", "settings.TRACED_SHARE=0.1"]);
+    let plain = render(&[]);
+    for role in ROLES {
+        let out = |release: &Rendered| rules(policy(release, role), "egress", "to").contains("anybody:4318");
+        assert_eq!((out(&traced), out(&plain)), (true, false), "{role}");
+        let container = containers(&traced.deployment(role)["spec"]["template"]["spec"])[0];
+        let value = |name: &str| variable(container, name).map(|entry| chart_tests::word(&entry["value"]));
+        assert_eq!(value("TRACED_SHARE").as_deref(), Some("0.1"), "{role}");
+        assert_eq!(value("OTEL_EXPORTER_OTLP_ENDPOINT").as_deref(), Some("http://collector:4318"), "{role}");
+        assert!(value("OTEL_RESOURCE_ATTRIBUTES").unwrap().ends_with("k8s.pod.name=$(POD_NAME)"), "{role}");
     }
 }
 

@@ -14,7 +14,6 @@ use async_trait::async_trait;
 use events::Attributes;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::Semaphore;
-use tracing::Instrument;
 
 pub use self::message::{HandleError, Message};
 use self::message::{TRIES, chain};
@@ -23,6 +22,7 @@ use crate::effect::paced;
 use crate::gauges::watch_consumer;
 use crate::letters::REDRIVEN_FOR;
 use crate::platform::ensure_streams;
+use crate::trace::{join, within};
 use crate::{Backoff, Platform, Point, Store, Transaction, effect};
 
 /// After this a message that nobody has answered for is delivered again; handling is one short transaction.
@@ -184,12 +184,15 @@ impl<H: Handler> Worker<H> {
         let deliveries = incoming.info().map_or(1, |info| info.delivered);
         let message = Message::of(&incoming);
         let attributes = Attributes::read(message.headers.as_ref());
-        let (order, trace) = attributes
-            .as_ref()
-            .map_or((String::new(), String::new()), |a| (a.subject.clone(), a.trace.trace_id().to_owned()));
-        let span =
-            tracing::info_span!("message", consumer, subject = message.subject, order, trace_id = trace);
-        async {
+        let order = attributes.as_ref().map_or("", |attributes| attributes.subject.as_str()).to_owned();
+        let span = match &attributes {
+            Ok(Attributes { trace, .. }) => {
+                let (subject, trace_id) = (&message.subject, trace.trace_id());
+                join(tracing::info_span!("message", consumer, subject, order, trace_id), trace)
+            }
+            Err(_) => tracing::info_span!("message", consumer, subject = message.subject),
+        };
+        let handling = async {
             if self.is_for_another(&message) {
                 if let Err(error) = incoming.ack().await {
                     tracing::warn!(
@@ -220,9 +223,8 @@ impl<H: Handler> Worker<H> {
             if let Err(error) = acknowledged {
                 tracing::warn!("failed to acknowledge; the message will be delivered again: {error}");
             }
-        }
-        .instrument(span)
-        .await;
+        };
+        within(span, handling).await;
     }
 
     fn count(&self, outcome: &'static str) {

@@ -9,10 +9,12 @@ use async_nats::jetstream::{self, AckKind};
 use events::Attributes;
 use futures::FutureExt;
 use futures::future::join_all;
+use jiff::Timestamp;
 
 use super::{Failure, HandleError, Handler, Message, Worker};
-use crate::effect;
 use crate::effect::effect_on_many;
+use crate::trace::Chapter;
+use crate::{clock, effect};
 
 /// A message that can be handled with others.
 struct Readable {
@@ -22,6 +24,17 @@ struct Readable {
 }
 
 impl<H: Handler> Worker<H> {
+    /// Tells each one's trace that it was handled.
+    fn tell_of(&self, together: &[Readable], began: Timestamp) {
+        let ended = clock::now();
+        for Readable { attributes, message, .. } in together {
+            let details = [("consumer", self.subscription.consumer), ("subject", &message.subject)];
+            let handled =
+                Chapter { order_id: &attributes.subject, name: "message", began, ended, details: &details };
+            handled.tell_after(&attributes.trace);
+        }
+    }
+
     /// Handles all of them; what cannot be handled with the others, by itself.
     pub(super) async fn process_all(&self, all: Vec<jetstream::Message>) {
         let (mut together, mut alone) = (Vec::new(), Vec::new());
@@ -36,6 +49,7 @@ impl<H: Handler> Worker<H> {
         }
         // Rows of one order are locked in one order, whoever else handles its messages.
         together.sort_by(|one, other| one.attributes.subject.cmp(&other.attributes.subject));
+        let began = clock::now();
         let outcome = match together.len() {
             0 | 1 => Err(HandleError::Failed(anyhow::anyhow!("there are no others"))),
             _ => AssertUnwindSafe(self.handle_together(&together))
@@ -46,6 +60,7 @@ impl<H: Handler> Worker<H> {
         match outcome {
             Ok(()) => {
                 join_all(together.iter().map(|one| self.acknowledge(one))).await;
+                self.tell_of(&together, began);
             }
             Err(error) if error.is_outage() => {
                 // None of them is to blame, and by itself each would only wait for the same.

@@ -9,6 +9,8 @@ pub mod faults;
 mod lost;
 mod point;
 
+use crate::trace::{effect_span, failed, within};
+
 pub use lost::LostAnswer;
 pub(crate) use point::Concerns;
 pub use point::Point;
@@ -27,8 +29,8 @@ where
     Fut: Future<Output = Result<T, E>>,
     E: LostAnswer,
 {
-    let _ = (point, subject);
-    perform().await
+    let _ = subject;
+    traced(point, perform()).await
 }
 
 /// As [`effect`], for one on many orders at once, which are only named when a test asks.
@@ -62,7 +64,7 @@ where
     Fut: Future<Output = Result<T, E>>,
     E: LostAnswer,
 {
-    effect_on_many(point, || vec![subject.to_owned()], perform).await
+    traced(point, effect_on_many(point, || vec![subject.to_owned()], perform)).await
 }
 
 /// As [`effect`], for one on many orders at once.
@@ -116,6 +118,19 @@ where
             perform().await
         }
     }
+}
+
+/// As a span of its own, where it is part of a trace.
+async fn traced<T, E>(point: Point, performing: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let span = effect_span(point);
+    let noted = async {
+        let outcome = performing.await;
+        if outcome.is_err() {
+            failed(&span);
+        }
+        outcome
+    };
+    within(span.clone(), noted).await
 }
 
 /// A recovery time of production, which tests that crash hundreds of times shorten.
