@@ -74,6 +74,10 @@ kind: image ## Make a kind cluster with the chart and the sample orders in it (n
 chaos: ## Strike a stack with faults of every kind for MINUTES (30) by SEED, with 10 kills a minute, then check everything
 	@MINUTES=$(or $(MINUTES),30) SEED=$(SEED) dev/chaos
 
+.PHONY: loss
+loss: ## Lose the cluster while orders are in flight, and restore them from Postgres, on a stack of its own
+	@dev/loss
+
 .PHONY: bench
 bench: ## Measure the release build: orders a second, latency, and what one order costs
 	@dev/bench

@@ -213,6 +213,18 @@ pub enum OrdersCommand {
         #[command(flatten)]
         reach: Reach,
     },
+    /// Make the orders that were in flight again in a cluster that has lost them, under their order ids, from what the service
+    /// orders has kept in Postgres. What is there already stays as it is; broken off, it goes on when it is run again.
+    Restore {
+        /// Only these namespaces; all when none is named.
+        #[arg(short, long, value_name = "NAMESPACE")]
+        namespace: Vec<String>,
+        /// Only say what would be made.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        reach: Reach,
+    },
 }
 
 #[derive(Args, Debug)]

@@ -4,6 +4,7 @@ mod answer;
 mod audit;
 mod cli;
 mod commands;
+mod restore;
 mod roles;
 
 use std::process::ExitCode;

@@ -186,7 +186,10 @@ async fn start(
         RoleName::Notifications => notifications::start(arguments.notifications.clone(), platform).await?,
         RoleName::Catalog => catalog::start(platform, gate).await?,
         RoleName::Accounts => accounts::start(platform, gate).await?,
-        RoleName::Orders => orders::start(arguments.orders.clone(), platform, gate).await?,
+        RoleName::Orders => {
+            let namespaces = arguments.operator.watch_namespaces.clone();
+            orders::start(arguments.orders.clone(), platform, gate, namespaces).await?
+        }
         RoleName::Cart => cart::start(platform, gate).await?,
         RoleName::Storefront => {
             let here = here.iter().map(|name| name.text()).collect();

@@ -136,7 +136,12 @@ expected_rights() {
         inventory) echo "patch stockreservations.supercargo.dev/status" ;;
         payment) echo "patch payments.supercargo.dev/status" ;;
         shipping) echo "patch shipments.supercargo.dev/status" ;;
-        orders) printf '%s orders.supercargo.dev\n' create get patch ;;
+        orders)
+            printf '%s orders.supercargo.dev\n' create get patch
+            for kind in orders stockreservations payments shipments; do
+                printf "%s $kind.supercargo.dev\n" list watch
+            done
+            ;;
     esac
 }
 

@@ -2,7 +2,7 @@
 
 mod accounts;
 mod catalog;
-mod cluster;
+pub mod cluster;
 mod dead_letters;
 mod generate;
 mod migrate;

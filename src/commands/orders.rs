@@ -16,6 +16,9 @@ pub async fn run(command: OrdersCommand) -> anyhow::Result<()> {
     match command {
         OrdersCommand::Status { output, reach } => status(output, &reach).await,
         OrdersCommand::Reproject { restart, reach } => reproject(restart, &reach).await,
+        OrdersCommand::Restore { namespace, dry_run, reach } => {
+            crate::restore::run(&namespace, dry_run, &reach).await
+        }
     }
 }
 

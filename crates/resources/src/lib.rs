@@ -46,6 +46,8 @@ pub const VERSION: &str = "v1alpha1";
 pub const ORDER_LABEL: &str = "supercargo.dev/order";
 /// The annotation that sets the order id where a restore re-created an order under another UID.
 pub const ORDER_ID_ANNOTATION: &str = "supercargo.dev/order-id";
+/// The annotation of an order that a restore is making again: until its status is written too, nothing is done about it.
+pub const RESTORING_ANNOTATION: &str = "supercargo.dev/restoring";
 /// The finalizer that keeps a deleted order until it is compensated and archived.
 pub const FINALIZER: &str = "supercargo.dev/archive";
 

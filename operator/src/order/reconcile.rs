@@ -107,6 +107,10 @@ pub(crate) fn requeue_after_error(order: Arc<Order>, error: &Error, controller: 
 async fn drive(order: &Arc<Order>, uid: &str, id: &str, controller: &Controller) -> Result<Action, Error> {
     let world = &controller.world;
     world.may_act("drive an order")?;
+    if order.annotations().contains_key(resources::RESTORING_ANNOTATION) {
+        // Without its status it would begin anew.
+        return Ok(Action::await_change());
+    }
     let mut recollection = controller.memory.recall(uid);
     if recollection.replaced.is_some() && recollection.replaced == order.metadata.resource_version {
         // The cache has not seen our own write yet; its event wakes us. One that has not come by then was missed.

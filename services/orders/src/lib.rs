@@ -17,6 +17,7 @@ pub mod audit;
 pub mod change;
 mod gaps;
 pub mod handlers;
+pub mod keep;
 mod place;
 mod placements;
 #[cfg(test)]
@@ -61,11 +62,16 @@ pub fn operations() -> Vec<(String, String, Operation)> {
     routes::routes().operations()
 }
 
-/// Starts the service.
+/// Starts the service; the resources of `namespaces` are kept, of all when there are none.
 ///
 /// # Errors
 /// When the database's setting is missing or wrong, a migration fails, or the process is told to stop.
-pub async fn start(settings: Settings, platform: Platform, gate: Gate) -> anyhow::Result<Role> {
+pub async fn start(
+    settings: Settings,
+    platform: Platform,
+    gate: Gate,
+    namespaces: Vec<String>,
+) -> anyhow::Result<Role> {
     let store = Store::open(&platform, "orders", &MIGRATIONS).await?;
     let librarian = Arc::new(Librarian::new(store.clone()));
     let desk = Desk {
@@ -100,6 +106,11 @@ pub async fn start(settings: Settings, platform: Platform, gate: Gate) -> anyhow
         .doing(
             "status",
             answer::<status::ReadStatus>(platform.clone(), Arc::new(status::Counts(store.clone()))),
+        )
+        .doing("keep", keep::keep(platform.clone(), store.clone(), namespaces))
+        .doing(
+            "kept",
+            answer::<keep::ReadKept>(platform.clone(), Arc::new(keep::Storekeeper { store: store.clone() })),
         )
         .doing("counts", status::keep_counting(platform.clone(), store.clone()))
         .doing("live", live.hear(platform.clone()))

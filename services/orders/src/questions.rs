@@ -10,6 +10,7 @@ use events::questions::{
 
 use crate::archive::{self, MoneyView};
 use crate::handlers::{chain, record_in_tx};
+use crate::keep;
 use crate::record::{OrderName, Record};
 use crate::{store, timeline};
 
@@ -75,6 +76,9 @@ impl Librarian {
                     .await
                     .context("failed to keep the snapshot")?;
             }
+            keep::forget_in_tx(&mut transaction, order_id)
+                .await
+                .context("failed to forget what a restore would need")?;
         }
         transaction.commit().await.context("failed to commit")?;
         if lacking.is_empty() {

@@ -60,10 +60,15 @@ fn who_writes_no_resources_may_nothing() {
 }
 
 #[test]
-fn the_service_of_orders_reads_and_patches_orders_and_creates_them_in_the_shop_s_namespace_alone() {
+fn the_service_of_orders_sees_and_patches_orders_and_creates_them_in_the_shop_s_namespace_alone() {
     let expected = |shop: &str| {
         let create = format!("create supercargo.dev/orders in {shop}");
-        set(&["get supercargo.dev/orders in *", "patch supercargo.dev/orders in *", &create])
+        let mut expected =
+            set(&["get supercargo.dev/orders in *", "patch supercargo.dev/orders in *", &create]);
+        for kind in ["orders", "stockreservations", "payments", "shipments"] {
+            expected.extend(["list", "watch"].map(|verb| format!("{verb} supercargo.dev/{kind} in *")));
+        }
+        expected
     };
     assert_eq!(granted(&render(&[]), "supercargo-orders"), expected("shop"));
     let elsewhere = render(&["--set", "shopNamespace=berlin"]);
@@ -144,7 +149,10 @@ fn for_named_namespaces_rights_are_granted_in_those_alone_and_nothing_belongs_to
         ])
     );
     let operator = &release.deployment("operator")["spec"]["template"]["spec"]["containers"][0];
-    assert_eq!(chart_tests::variable(operator, "WATCH_NAMESPACES").unwrap()["value"], "berlin,paris");
+    let orders = &release.deployment("orders")["spec"]["template"]["spec"]["containers"][0];
+    for container in [operator, orders] {
+        assert_eq!(chart_tests::variable(container, "WATCH_NAMESPACES").unwrap()["value"], "berlin,paris");
+    }
 
     let named = render_file("namespaced");
     assert!(
