@@ -199,6 +199,8 @@ admission_holds() {
     patch orders '{"spec": {"shippingService": "express", "cancel": {"reason": "too late"}}}' >/dev/null ||
         die "the service of orders may not do its work"
     patch orders '{"metadata": {"annotations": {"supercargo.dev/refund": "broken", "supercargo.dev/repair-by": "anna"}}}' >/dev/null
+    patch orders '{"spec": {"payment": {"method": "pm_card_visa"}}, "metadata": {"annotations": {"supercargo.dev/payment-requests": "a"}}}' >/dev/null ||
+        die "the service of orders may not remember who asked to pay"
     refused "changes cancel, items, payment" patch orders '{"spec": {"suspend": true}}'
     refused "changes cancel, items, payment" patch orders '{"spec": {"customer": {"email": "thief@example.com"}}}'
     refused "changes cancel, items, payment" patch orders '{"spec": {"coupon": "FREE"}}'

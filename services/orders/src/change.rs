@@ -19,6 +19,11 @@ use crate::views::View;
 
 /// How often a change is judged anew when the order moved meanwhile.
 const TRIES: usize = 5;
+/// The annotation by which an order remembers the requests that chose its payment, written together with the choice: one that
+/// comes again, after a crash that lost its answer, is told so and not refused.
+pub const PAYMENT_REQUESTS_ANNOTATION: &str = "supercargo.dev/payment-requests";
+/// How many of them an order remembers: the newest.
+const REMEMBERED: usize = 8;
 
 /// Another address, another way to travel, or other lines.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
@@ -49,6 +54,8 @@ pub enum Change {
     Pay {
         /// The provider's token.
         method: String,
+        /// What tells this request from others, where it may come again: see [`request_of`].
+        request: Option<String>,
     },
     /// Change what is ordered or where it goes.
     Edit(ChangeOrder),
@@ -90,7 +97,10 @@ pub fn judge(order: &Order, change: &Change) -> Result<Option<Value>, String> {
             _ if order.spec.cancel.is_some() => Ok(None),
             _ => Ok(Some(json!({ "spec": { "cancel": { "reason": reason } } }))),
         },
-        Change::Pay { method } => {
+        Change::Pay { request: Some(request), .. } if paid_by(order).any(|known| known == request) => {
+            Ok(None)
+        }
+        Change::Pay { method, request } => {
             if phase != Some(OrderPhase::AwaitingPayment) {
                 return Err(format!("the order does not await a payment: it is {shown}"));
             }
@@ -98,7 +108,15 @@ pub fn judge(order: &Order, change: &Change) -> Result<Option<Value>, String> {
             let same = tried.method.as_ref() == Some(method);
             let retry = if same { tried.retry.saturating_add(1) } else { tried.retry };
             let choice = PaymentChoice { method: Some(method.clone()), retry };
-            Ok(Some(json!({ "spec": { "payment": choice } })))
+            let mut patch = json!({ "spec": { "payment": choice } });
+            if let Some(request) = request {
+                let known: Vec<&str> = paid_by(order).collect();
+                let newest = known.len().saturating_sub(REMEMBERED - 1);
+                let all = known.into_iter().skip(newest).chain([request.as_str()]);
+                let all = all.collect::<Vec<_>>().join(" ");
+                patch["metadata"] = json!({ "annotations": { PAYMENT_REQUESTS_ANNOTATION: all } });
+            }
+            Ok(Some(patch))
         }
         Change::Edit(_) if ended => Err(format!("the order has ended ({shown}): it cannot be changed")),
         Change::Edit(edit) => Ok(Some(json!({ "spec": replaced(edit) }))),
@@ -108,6 +126,17 @@ pub fn judge(order: &Order, change: &Change) -> Result<Option<Value>, String> {
             Ok(Some(json!({ "metadata": { "annotations": annotations } })))
         }
     }
+}
+
+/// The requests to pay that the order did already.
+fn paid_by(order: &Order) -> impl Iterator<Item = &str> {
+    let requests = order.metadata.annotations.as_ref().and_then(|all| all.get(PAYMENT_REQUESTS_ANNOTATION));
+    requests.into_iter().flat_map(|requests| requests.split_ascii_whitespace())
+}
+
+/// What stands for a user's key on the resource, where others read it.
+fn request_of(user: &str, key: &str) -> String {
+    placements::name_of(user, key).trim_start_matches("web-").to_owned()
 }
 
 /// The edit as a merge patch. An address is another one as a whole: what it does not have, the one before may have had, and
@@ -188,12 +217,14 @@ impl Desk {
         &self,
         view: Option<View>,
         user: &str,
-        method: &str,
+        method: String,
+        key: Option<&str>,
     ) -> Result<ChoosePaymentAnswer, ChangeError> {
         let Some(view) = view.filter(|view| view.user.as_deref() == Some(user)) else {
             return Ok(ChoosePaymentAnswer::Absent);
         };
-        match self.change(&view, &Change::Pay { method: method.to_owned() }).await {
+        match self.change(&view, &Change::Pay { method, request: key.map(|key| request_of(user, key)) }).await
+        {
             Ok(phase) => Ok(ChoosePaymentAnswer::Chosen(phase)),
             Err(ChangeError::Conflict(why)) => Ok(ChoosePaymentAnswer::Refused(why)),
             Err(error @ ChangeError::Unavailable) => Err(error),
@@ -236,7 +267,7 @@ mod tests {
     }
 
     fn pay(method: &str) -> Change {
-        Change::Pay { method: method.into() }
+        Change::Pay { method: method.into(), request: None }
     }
 
     #[test]
@@ -266,5 +297,26 @@ mod tests {
         let other = judge(&declined, &pay("pm_b")).unwrap().unwrap();
         assert_eq!(other, json!({ "spec": { "payment": { "method": "pm_b", "retry": 2 } } }));
         assert!(judge(&order(Some(OrderPhase::Paid), None), &pay("pm_a")).unwrap_err().contains("Paid"));
+    }
+
+    #[test]
+    fn a_request_to_pay_that_comes_again_is_done_already_however_far_the_order_is() {
+        let request =
+            |key: &str| Change::Pay { method: "pm_a".into(), request: Some(request_of("u-1", key)) };
+        let mut paid = order(Some(OrderPhase::AwaitingPayment), Some(("pm_a", 0)));
+        for number in 0..20 {
+            let patch = judge(&paid, &request(&number.to_string())).unwrap().unwrap();
+            let known = patch.pointer("/metadata/annotations/supercargo.dev~1payment-requests").unwrap();
+            let known = known.as_str().unwrap().to_owned();
+            assert!(known.split(' ').count() <= REMEMBERED, "{known}");
+            paid.metadata.annotations = Some([(PAYMENT_REQUESTS_ANNOTATION.to_owned(), known)].into());
+        }
+        assert!(judge(&paid, &request("0")).unwrap().is_some(), "forgotten");
+        paid.status.as_mut().unwrap().phase = Some(OrderPhase::Paid);
+        assert_eq!(judge(&paid, &request("19")), Ok(None));
+        assert_eq!(judge(&paid, &request("12")), Ok(None));
+        assert!(judge(&paid, &request("20")).is_err());
+        let other = Change::Pay { method: "pm_a".into(), request: Some(request_of("u-2", "19")) };
+        assert!(judge(&paid, &other).is_err(), "another user's key");
     }
 }

@@ -213,12 +213,12 @@ impl Answerer<ReadOwner, ReadOwnerAnswer> for Desk {
 #[async_trait]
 impl Answerer<ChoosePayment, ChoosePaymentAnswer> for Desk {
     async fn answer(&self, question: ChoosePayment) -> Reply<ChoosePaymentAnswer> {
-        let ChoosePayment { order_id, user, method } = question;
+        let ChoosePayment { order_id, user, method, key } = question;
         let view = match views::of_id(self.store.pool(), &order_id).await {
             Ok(view) => view,
             Err(error) => return Reply::Unavailable(format!("the database of orders failed: {error}")),
         };
-        match self.pay(view, &user, &method).await {
+        match self.pay(view, &user, method, key.as_deref()).await {
             Ok(answer) => Reply::Answer(answer),
             Err(error) => Reply::Unavailable(error.to_string()),
         }

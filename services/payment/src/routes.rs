@@ -242,7 +242,12 @@ async fn create_payment(
 ) -> Result<Stored, Problem> {
     let nats = counter.nats.clone();
     let user = caller.id().to_owned();
-    let question = ChoosePayment { order_id: wish.order_id.clone(), user, method: wish.method.clone() };
+    let question = ChoosePayment {
+        order_id: wish.order_id.clone(),
+        user,
+        method: wish.method.clone(),
+        key: key.0.clone(),
+    };
     let request = ("createPayment", &wish);
     rest::once(&counter.store, caller.id(), &key, &request, StatusCode::ACCEPTED, move |_| {
         Box::pin(async move {

@@ -214,6 +214,9 @@ pub struct ChoosePayment {
     pub user: String,
     /// The method.
     pub method: String,
+    /// The user's own key for this request: asked again under it, the answer is that of the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// The answer to [`ChoosePayment`].

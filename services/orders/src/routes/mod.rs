@@ -245,7 +245,7 @@ async fn pay_order(
     State(counter): State<Counter>,
     Body(PayOrder { method }): Body<PayOrder>,
 ) -> Result<Response, Problem> {
-    ask(&counter, &caller, &id, &Change::Pay { method }).await
+    ask(&counter, &caller, &id, &Change::Pay { method, request: None }).await
 }
 
 async fn change_order(
