@@ -76,6 +76,10 @@ async fn money_is_given_back_by_who_may_and_the_order_says_who_and_why() -> Test
         ["get", "order", name, "-o", "jsonpath={.status.repairs[0].by} {.status.repairs[0].reason}"];
     let said = Program::kubectl("default", &repairs).answer().await?;
     assert_eq!(said, format!("{} it was broken", admin.email));
+    let part = json!({ "amount": { "amount": "4.00", "currency": "EUR" }, "reason": "a scratch" });
+    let refused = admin.send("POST", &path, part).await?;
+    assert_eq!(refused.status, 409, "{}", refused.body);
+    assert!(refused.text("/detail")?.contains("has been given back"), "{}", refused.body);
     Ok(())
 }
 

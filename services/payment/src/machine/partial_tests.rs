@@ -71,6 +71,9 @@ fn nothing_is_given_back_of_what_was_not_taken_or_is_undone() {
     let mut world = paid();
     world.command(&command(2, Cancelled, 1));
     assert_eq!(give(&mut world, "1.00", "late"), Err(PartError::Undone));
+    assert_eq!(give(&mut world, "31.80", "late"), Err(PartError::Undone), "all of it, by another wish");
+    world.answer(Call::Refund, gave_back("re_1"));
+    assert_eq!(give(&mut world, "1.00", "late"), Err(PartError::GivenBack));
 }
 
 #[test]

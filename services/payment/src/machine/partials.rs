@@ -110,9 +110,12 @@ pub enum PartError {
     /// No money of this order is kept.
     #[error("no money of this order is kept, so that none can be given back")]
     NothingKept,
-    /// It is all given back already, or is about to be.
-    #[error("all the money of this order is being given back")]
+    /// It is all about to be given back.
+    #[error("all the money of this order is being given back, this part with it")]
     Undone,
+    /// It is all given back already.
+    #[error("all the money of this order has been given back: nothing is kept")]
+    GivenBack,
     /// Another currency.
     #[error("the order was paid in {0}: give the amount in it")]
     Currency(money::Currency),
@@ -154,7 +157,9 @@ impl Payment {
             return Ok(Part::Number(same.number));
         }
         if self.wish.is_undo() {
-            return Err(PartError::Undone);
+            let mut attempts = self.attempts.iter().filter(|attempt| !attempt.is_stray());
+            let given_back = attempts.any(|attempt| attempt.stage == Stage::Refunded);
+            return Err(if given_back { PartError::GivenBack } else { PartError::Undone });
         }
         let holds = |attempt: &&Attempt| !attempt.is_stray() && attempt.stage == Stage::Captured;
         let wanted = self.attempt(self.wish.attempt).filter(holds).ok_or(PartError::NothingKept)?;
