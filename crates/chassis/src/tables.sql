@@ -72,3 +72,7 @@ CREATE TABLE IF NOT EXISTS idempotency (
 DO $$ BEGIN IF to_regclass('idempotency_by_age') IS NULL THEN
     CREATE INDEX IF NOT EXISTS idempotency_by_age ON idempotency (created_at);
 END IF; END $$;
+-- Who asks another service on behalf of the request, outside of a transaction, and until when nobody else does.
+DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'idempotency'::regclass AND attname = 'claim') THEN
+    ALTER TABLE idempotency ADD COLUMN IF NOT EXISTS claim uuid, ADD COLUMN IF NOT EXISTS claimed_until timestamptz;
+END IF; END $$;

@@ -20,7 +20,7 @@ mod problem;
 
 pub use body::Body;
 pub use gate::{Caller, Claims, Gate, Holder, ISSUER, LOGOUT, Permission};
-pub use idempotency::{IdempotencyKey, Stored, once};
+pub use idempotency::{IdempotencyKey, Step, Stored, once, once_asking};
 pub use openapi::{Operation, Routes, document};
 pub use page::{DEFAULT_LIMIT, GREATEST_LIMIT, Page, Paging, cursor, position};
 pub use params::{Search, Segments};

@@ -10,7 +10,8 @@ use events::questions::{ChoosePayment, ChoosePaymentAnswer, ReadOwner, RefundOrd
 use money::Money;
 use resources::PaymentPhase;
 use rest::{
-    Body, Caller, Gate, Holder, IdempotencyKey, Operation, Permission, Problem, Routes, Segments, Stored,
+    Body, Caller, Gate, Holder, IdempotencyKey, Operation, Permission, Problem, Routes, Segments, Step,
+    Stored,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -194,23 +195,34 @@ async fn refund_payment(
     }
     let reason = reason.unwrap_or_else(|| NO_REASON.to_owned());
     let question = RefundOrder { order_id: id.clone(), by: caller.user.email.clone(), reason };
-    let nats = counter.nats.clone();
     let request = ("refundPayment", question.clone(), amount);
     let new = key.0.is_some();
-    rest::once(&counter.store, caller.id(), &key, &request, StatusCode::ACCEPTED, move |tx| {
-        Box::pin(async move {
-            if let Some(amount) = amount
-                && let Part::Number(_) = give_back_part(tx, &question, amount, new).await?
-            {
-                return Ok(ChosenPayment { id: id.clone(), order_id: id });
-            }
-            match ask(&nats, &question, PATIENCE).await? {
-                RefundOrderAnswer::Asked => Ok(ChosenPayment { id: id.clone(), order_id: id }),
-                RefundOrderAnswer::Absent => Err(Problem::absent("there is no such order")),
-                RefundOrderAnswer::Refused(why) => Err(Problem::conflict(why)),
-            }
-        })
-    })
+    let (nats, wish) = (counter.nats.clone(), question.clone());
+    let chosen = ChosenPayment { id: id.clone(), order_id: id };
+    let answer = chosen.clone();
+    // The same words are the same request to the operator: they may be asked again.
+    let asking = async move || match ask(&nats, &question, PATIENCE).await? {
+        RefundOrderAnswer::Asked => Ok(chosen),
+        RefundOrderAnswer::Absent => Err(Problem::absent("there is no such order")),
+        RefundOrderAnswer::Refused(why) => Err(Problem::conflict(why)),
+    };
+    rest::once_asking(
+        &counter.store,
+        caller.id(),
+        &key,
+        &request,
+        StatusCode::ACCEPTED,
+        move |tx| {
+            Box::pin(async move {
+                let Some(amount) = amount else { return Ok(Step::Ask) };
+                Ok(match give_back_part(tx, &wish, amount, new).await? {
+                    Part::Number(_) => Step::Done(answer),
+                    Part::Whole => Step::Ask,
+                })
+            })
+        },
+        asking,
+    )
     .await
 }
 
@@ -241,24 +253,31 @@ async fn create_payment(
     Body(wish): Body<NewPaymentOfOrder>,
 ) -> Result<Stored, Problem> {
     let nats = counter.nats.clone();
-    let user = caller.id().to_owned();
     let question = ChoosePayment {
         order_id: wish.order_id.clone(),
-        user,
+        user: caller.id().to_owned(),
         method: wish.method.clone(),
         key: key.0.clone(),
     };
     let request = ("createPayment", &wish);
-    rest::once(&counter.store, caller.id(), &key, &request, StatusCode::ACCEPTED, move |_| {
-        Box::pin(async move {
-            let order_id = question.order_id.clone();
-            match ask(&nats, &question, PATIENCE).await? {
-                ChoosePaymentAnswer::Chosen(_) => Ok(ChosenPayment { id: order_id.clone(), order_id }),
-                ChoosePaymentAnswer::Absent => Err(Problem::absent("you have no such order")),
-                ChoosePaymentAnswer::Refused(why) => Err(Problem::conflict(why)),
-            }
-        })
-    })
+    // The order remembers the key: asked again it answers as the first time.
+    let asking = async move || {
+        let order_id = question.order_id.clone();
+        match ask(&nats, &question, PATIENCE).await? {
+            ChoosePaymentAnswer::Chosen(_) => Ok(ChosenPayment { id: order_id.clone(), order_id }),
+            ChoosePaymentAnswer::Absent => Err(Problem::absent("you have no such order")),
+            ChoosePaymentAnswer::Refused(why) => Err(Problem::conflict(why)),
+        }
+    };
+    rest::once_asking(
+        &counter.store,
+        caller.id(),
+        &key,
+        &request,
+        StatusCode::ACCEPTED,
+        |_| Box::pin(std::future::ready(Ok(Step::Ask))),
+        asking,
+    )
     .await
 }
 
