@@ -13,6 +13,7 @@ fn is_problem(answer: &Answer, status: u16) -> bool {
         && answer.headers.get("content-type").is_some_and(|kind| kind == "application/problem+json")
         && answer.body["status"] == status
         && answer.body["detail"].as_str().is_some_and(|detail| !detail.is_empty())
+        && answer.headers.contains_key("ratelimit-remaining")
 }
 
 /// Method, path and permission of every operation of the document that needs a token; ids are made up.
