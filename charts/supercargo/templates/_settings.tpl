@@ -71,7 +71,7 @@
 - name: OTEL_RESOURCE_ATTRIBUTES
   value: service.namespace={{ $fullname }},k8s.namespace.name={{ $root.Release.Namespace }},k8s.pod.name=$(POD_NAME)
 {{- end }}
-{{- $common := list "DATABASE_CONNECTIONS" "LOG_FORMAT" "LOG_LEVEL" "NATS_REPLICAS" "OTEL_EXPORTER_OTLP_ENDPOINT" "TRACED_SHARE" }}
+{{- $common := list "DATABASE_CONNECTIONS" "HTTP_CONNECTIONS" "LOG_FORMAT" "LOG_LEVEL" "NATS_REPLICAS" "OTEL_EXPORTER_OTLP_ENDPOINT" "TRACED_SHARE" }}
 {{- range $name := concat $common ($role.facts.settings | default list) }}
 {{- if hasKey $settings $name }}
 - name: {{ $name }}

@@ -18,6 +18,9 @@ pub struct Settings {
     /// Where to listen for HTTP: /health, /ready, /metrics and what the roles serve.
     #[arg(long, env = "HTTP_ADDR", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub http_addr: SocketAddr,
+    /// How many HTTP connections are served at the same time; more wait. Each open stream of an order is one.
+    #[arg(long, env = "HTTP_CONNECTIONS", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(16..=1_000_000))]
+    pub http_connections: u32,
     /// How log lines are written.
     #[arg(long, env = "LOG_FORMAT", default_value = "text", value_enum)]
     pub log_format: LogFormat,

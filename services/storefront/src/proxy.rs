@@ -1,5 +1,7 @@
 //! The way to services in other processes.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use axum::body::Body;
 use axum::extract::Request;
@@ -8,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rest::Problem;
 
 use crate::owners::Owner;
@@ -28,6 +30,9 @@ const OF_THE_CONNECTION: [HeaderName; 7] = [
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// How long an idle connection is kept: shorter than the services keep theirs, so that no request is sent into one that closes.
+const KEPT_IDLE: Duration = Duration::from_secs(20);
+
 /// Passes requests on.
 #[derive(Clone)]
 pub(crate) struct Proxy {
@@ -40,7 +45,11 @@ impl Proxy {
     /// When `SERVICE_URL` leads nowhere.
     pub(crate) fn new(settings: &Settings) -> anyhow::Result<Self> {
         let address = settings.service_url.trim_end_matches('/').to_owned();
-        let proxy = Self { client: Client::builder(TokioExecutor::new()).build_http(), address };
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(KEPT_IDLE)
+            .build_http();
+        let proxy = Self { client, address };
         proxy.origin(Owner::Accounts).with_context(|| {
             format!(
                 "the setting SERVICE_URL is no address ({:?}); give it by environment or flag, for example \

@@ -40,6 +40,7 @@ fn settings_of_the_chart() -> BTreeSet<String> {
     let facts = yaml("charts/supercargo/files/roles.yaml");
     let mut names: BTreeSet<String> = [
         "DATABASE_CONNECTIONS",
+        "HTTP_CONNECTIONS",
         "LOG_FORMAT",
         "LOG_LEVEL",
         "NATS_REPLICAS",
