@@ -10,6 +10,8 @@
 //! - What is refused has changed nothing.
 //! - A token lives no longer than its session: [`Gate`].
 
+use axum::http::HeaderName;
+
 mod body;
 mod gate;
 mod idempotency;
@@ -17,6 +19,9 @@ mod openapi;
 mod page;
 mod params;
 mod problem;
+
+/// The header by which the gateway says where a request comes from. Whatever a client puts there, the gateway replaces.
+pub const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("x-client-address");
 
 pub use body::Body;
 pub use gate::{Caller, Claims, Gate, Holder, ISSUER, LOGOUT, Permission};

@@ -2,6 +2,7 @@
 //!
 //! # Guarantees
 //! - An unknown email and a wrong password have the same answer, after the same time; so has an account without a password.
+//! - A password is guessed a few times in a quarter of an hour: see [`crate::guesses`].
 //! - No session begins for an account that is disabled at that moment.
 //! - A sign-up that is sent again under its key has its first answer, for whoever knows its password.
 
@@ -17,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::guesses::{Guess, Origin};
 use crate::passwords::{Hash, Password, Passwords};
 use crate::profile::{Profile, wished_name};
 use crate::publisher::tell_in_tx;
@@ -185,13 +187,27 @@ impl Entrance {
     /// Lets a user in who knows the password.
     ///
     /// # Errors
-    /// 401 when email or password is wrong, 403 when the account is disabled; 503 when the database fails or too many wait.
-    pub async fn log_in(&self, asked: LogIn, now: Timestamp) -> Result<Entered, Problem> {
+    /// 401 when email or password is wrong, 403 when the account is disabled; 429 when that was so too often; 503 when the
+    /// database fails or too many wait.
+    pub async fn log_in(&self, asked: LogIn, origin: Origin<'_>, now: Timestamp) -> Result<Entered, Problem> {
         let LogIn { email, password } = asked;
-        let known = profiles::credentials_of_email(self.store.pool(), &kept_email(&email)).await?;
+        let (pool, email) = (self.store.pool(), kept_email(&email));
+        let known = profiles::credentials_of_email(pool, &email).await?;
         let (id, hash) = known.map_or((None, None), |known| (Some(known.id), known.hash));
-        let right = self.passwords.verify(password, hash).await?;
+        let was_in = match (origin.ticket, &id) {
+            (Some(ticket), Some(id)) => sessions::store::is_of(pool, ticket, id).await?,
+            (Some(_), None) | (None, _) => false,
+        };
+        let guess = Guess::begin(pool, &email, origin, was_in, now).await?;
+        let right = match self.passwords.verify(password, hash).await {
+            Ok(right) => right,
+            Err(problem) => {
+                guess.was_none(pool).await;
+                return Err(problem);
+            }
+        };
         let Some(id) = id.filter(|_| right) else { return Err(wrong()) };
+        guess.was_none(pool).await;
         let signer = self.tokens.signer(now).await?;
         let ticket = Ticket::new();
         let token = signer.token(&id, &ticket.session, now)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chassis::{Platform, Store, clock};
 
 use crate::entrance::Entrance;
-use crate::sessions;
+use crate::{guesses, sessions};
 
 const EVERY: Duration = Duration::from_secs(60);
 
@@ -17,6 +17,9 @@ pub(crate) async fn keep(platform: Platform, store: Store, entrance: Entrance) -
     while !platform.stop.is_cancelled() {
         if let Err(error) = entrance.tokens().renew(clock::now()).await {
             tracing::warn!("failed to look after the keys that sign tokens, will retry: {error:#}");
+        }
+        if let Err(error) = guesses::sweep(store.pool(), clock::now()).await {
+            tracing::warn!("failed to forget old failures to log in, will retry: {error}");
         }
         // More wait for the next time than one statement should delete.
         let wait = match sessions::store::sweep(store.pool()).await {

@@ -6,7 +6,8 @@ mod support;
 
 use accounts::questions::{AddUser, SetDisabled};
 use accounts::{
-    Administration, Asker, Entered, Entrance, LogIn, Permissions, Profiles, Refreshed, Register, Ticket,
+    Administration, Asker, Entered, Entrance, LogIn, Origin, Permissions, Profiles, Refreshed, Register,
+    Ticket,
 };
 use chassis::clock;
 use events::questions::{CheckSession, SessionAnswer};
@@ -37,7 +38,7 @@ impl World {
 
     async fn log_in(&self, email: &str, password: &str) -> Result<Entered, Problem> {
         let asked = LogIn { email: email.into(), password: password.into() };
-        self.entrance.log_in(asked, self.now).await
+        self.entrance.log_in(asked, Origin::default(), self.now).await
     }
 
     async fn refresh(&self, ticket: &Ticket, seconds_later: i64) -> Refreshed {

@@ -181,6 +181,10 @@ fn subscriber(address: IpAddr) -> IpAddr {
 pub(crate) async fn hold(State(limits): State<Arc<Limits>>, mut request: Request, next: Next) -> Response {
     let address = subscriber(address_of(&request, limits.forwarded_hops));
     let (verdict, caller) = limits.judge(address, door_of(request.uri().path()), request.headers()).await;
+    // Also to where others would believe it of a client.
+    if let Ok(address) = HeaderValue::from_str(&address.to_string()) {
+        request.headers_mut().insert(rest::CLIENT_ADDRESS, address);
+    }
     if let Some(caller) = caller {
         request.extensions_mut().insert(caller);
     }

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{Desk, cleared};
 use crate::entrance::{Entered, LogIn, Refreshed, Register};
+use crate::guesses::Origin;
 use crate::profile::Profile;
 use crate::sessions::{Ticket, cookie};
 use crate::tokens::Token;
@@ -43,7 +44,8 @@ pub(super) fn routes(routes: Routes<Desk>) -> Routes<Desk> {
         .reads::<LogIn>()
         .answers::<SignedIn>(200, "They are in.")
         .refuses(401, "Email or password is wrong.")
-        .refuses(403, "The account is disabled.");
+        .refuses(403, "The account is disabled.")
+        .refuses(429, "Logging in failed too often for this email address.");
     let refresh =
         Operation::new("users", "refresh", "Gives the next token for the cookie, and the next cookie.")
             .answers::<NextToken>(200, "The token.")
@@ -80,7 +82,10 @@ async fn log_in(
     headers: HeaderMap,
     Body(asked): Body<LogIn>,
 ) -> Result<Response, Problem> {
-    let entered = desk.entrance.log_in(asked, clock::now()).await;
+    let ticket = cookie::presented(&headers);
+    let address = headers.get(rest::CLIENT_ADDRESS).and_then(|address| address.to_str().ok());
+    let origin = Origin { address, ticket: ticket.as_ref() };
+    let entered = desk.entrance.log_in(asked, origin, clock::now()).await;
     counted("login", entered.as_ref().err());
     let Entered { token, user, ticket, replayed: _ } = entered?;
     Ok(with_ticket(Json(SignedIn { token, user }).into_response(), ticket.as_ref(), &headers))

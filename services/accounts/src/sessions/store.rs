@@ -47,6 +47,19 @@ pub(crate) async fn owner(pool: &PgPool, session: &str) -> Result<Option<String>
     sqlx::query_scalar("SELECT user_id FROM sessions WHERE id = $1").bind(session).fetch_optional(pool).await
 }
 
+/// True when the browser that shows `ticket` was in as that user, also when the session is over.
+pub(crate) async fn is_of(pool: &PgPool, ticket: &Ticket, user: &str) -> Result<bool, Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM sessions
+                        WHERE id = $1 AND user_id = $2 AND (refresh_hash = $3 OR previous_hash = $3))",
+    )
+    .bind(&ticket.session)
+    .bind(user)
+    .bind(ticket.secret.hash().bytes())
+    .fetch_one(pool)
+    .await
+}
+
 /// The session, locked.
 pub(crate) async fn locked_in_tx(
     transaction: &mut Transaction,

@@ -1,5 +1,7 @@
 //! A database of its own for a test: set DATABASE_URL to a Postgres where databases may be made.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use accounts::{Accounts, MIGRATIONS};
 use chassis::Store;
 use testkit::ScratchDatabase;
