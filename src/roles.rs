@@ -159,6 +159,11 @@ async fn stopping_all(
 /// The OpenAPI document of all services.
 #[must_use]
 pub fn openapi() -> serde_json::Value {
+    rest::document(operations().collect())
+}
+
+/// What the REST of all services does: path, method and what the document says of it.
+fn operations() -> impl Iterator<Item = (String, String, rest::Operation)> {
     let all = [
         accounts::operations(),
         catalog::operations(),
@@ -167,7 +172,12 @@ pub fn openapi() -> serde_json::Value {
         orders::operations(),
         payment::operations(),
     ];
-    rest::document(all.into_iter().flatten().collect())
+    all.into_iter().flatten()
+}
+
+/// The permissions that the services ask for.
+fn permissions() -> BTreeSet<String> {
+    operations().flat_map(|(_, _, operation)| operation.permissions().to_vec()).collect()
 }
 
 async fn start(
@@ -185,7 +195,7 @@ async fn start(
         RoleName::Shipping => shipping::start(arguments.shipping.clone(), platform).await?,
         RoleName::Notifications => notifications::start(arguments.notifications.clone(), platform).await?,
         RoleName::Catalog => catalog::start(platform, gate).await?,
-        RoleName::Accounts => accounts::start(platform, gate).await?,
+        RoleName::Accounts => accounts::start(platform, gate, permissions()).await?,
         RoleName::Orders => {
             let namespaces = arguments.operator.watch_namespaces.clone();
             orders::start(arguments.orders.clone(), platform, gate, namespaces).await?

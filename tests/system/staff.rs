@@ -127,6 +127,9 @@ async fn permissions_count_at_once_and_a_disabled_user_is_out() -> Tested {
     let path = format!("/users/{}/permissions", helper.id);
     admin.send("PUT", &path, json!({ "permissions": ["users:admin"] })).await?.expect(200)?;
     helper.get(list).await?.expect(200)?;
+    let unknown = admin.send("PUT", &path, json!({ "permissions": ["users:admim"] })).await?;
+    assert_eq!(unknown.status, 422, "{}", unknown.body);
+    assert!(unknown.text("/detail")?.contains("orders:write"), "{}", unknown.body);
     admin.send("PUT", &path, json!({ "permissions": [] })).await?.expect(200)?;
     assert_eq!(helper.get(list).await?.status, 403);
     let disabled = admin.ask("POST", &format!("/users/{}/disable", helper.id), &[], None).await?;

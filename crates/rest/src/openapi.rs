@@ -16,6 +16,7 @@ type Describe = Box<dyn FnOnce(&mut SchemaGenerator, &mut Value) + Send>;
 /// What a route does, for the document.
 pub struct Operation {
     value: Value,
+    permissions: Vec<String>,
     describe: Vec<Describe>,
 }
 
@@ -27,7 +28,7 @@ impl Operation {
             "tags": [tag], "operationId": id, "summary": summary, "parameters": [], "responses": {},
             "security": [],
         });
-        Self { value, describe: Vec::new() }
+        Self { value, permissions: Vec::new(), describe: Vec::new() }
             .refuses(400, "The request cannot be read.")
             .refuses(503, "Something that is needed does not answer; the same request may be sent again.")
     }
@@ -36,11 +37,26 @@ impl Operation {
     #[must_use]
     pub fn needs_token(mut self, permission: Option<&str>) -> Self {
         self.value["security"] = json!([{ "token": [] }]);
+        self.permissions.extend(permission.map(str::to_owned));
         let refused = self.refuses(401, "There is no token, or it is over.");
         match permission {
             Some(name) => refused.refuses(403, &format!("The permission {name} is missing.")),
             None => refused,
         }
+    }
+
+    /// Who holds the permission named may do it with what is another's too.
+    #[must_use]
+    pub fn widened_by(mut self, permission: &str) -> Self {
+        self.value["description"] = json!(format!("With the permission {permission}, of anybody."));
+        self.permissions.push(permission.to_owned());
+        self
+    }
+
+    /// The permissions that it asks for.
+    #[must_use]
+    pub fn permissions(&self) -> &[String] {
+        &self.permissions
     }
 
     /// It reads a body.
@@ -231,7 +247,7 @@ pub fn document(operations: Vec<(String, String, Operation)>) -> Value {
     generator.subschema_for::<Problem>();
     let mut paths = Map::new();
     for (path, method, operation) in operations {
-        let Operation { mut value, describe } = operation;
+        let Operation { mut value, permissions: _, describe } = operation;
         for describe in describe {
             describe(&mut generator, &mut value);
         }

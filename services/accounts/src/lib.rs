@@ -25,6 +25,7 @@ mod tokens;
 mod upkeep;
 mod user;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chassis::questions::answer;
@@ -59,11 +60,11 @@ pub fn operations() -> Vec<(String, String, Operation)> {
     routes::routes().operations()
 }
 
-/// Opens the database and takes up the work.
+/// Opens the database and takes up the work; `permissions` are those that the services ask for.
 ///
 /// # Errors
 /// When the database's setting is missing or wrong, a migration fails, or the process is told to stop.
-pub async fn start(platform: Platform, gate: Gate) -> anyhow::Result<Role> {
+pub async fn start(platform: Platform, gate: Gate, permissions: BTreeSet<String>) -> anyhow::Result<Role> {
     let store = Store::open(&platform, "accounts", &MIGRATIONS).await?;
     let entrance = Entrance::open(store.clone(), clock::now()).await?;
     let logouts = Logouts::new(platform.nats.clone(), gate.clone());
@@ -73,7 +74,7 @@ pub async fn start(platform: Platform, gate: Gate) -> anyhow::Result<Role> {
         gate,
         entrance: entrance.clone(),
         profiles: Profiles::new(store.clone()),
-        administration: Administration::new(store.clone()),
+        administration: Administration::new(store.clone(), permissions),
         logouts,
     };
     Ok(Role::new("accounts")

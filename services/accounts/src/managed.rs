@@ -1,5 +1,8 @@
 //! Accounts as an admin sees them, and what an admin does with them.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use chassis::{Store, Transaction};
 use events::EventType;
 use jiff::Timestamp;
@@ -7,7 +10,7 @@ use rest::{Page, Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::permissions::{Asker, Subject, judge_change, judge_disabling, normal};
+use crate::permissions::{Asker, Subject, judge_change, judge_disabling, judge_names, normal};
 use crate::publisher::tell_in_tx;
 use crate::questions::User;
 use crate::sessions;
@@ -48,13 +51,15 @@ pub struct Permissions {
 #[derive(Clone)]
 pub struct Administration {
     store: Store,
+    /// The permissions that something asks for.
+    known: Arc<BTreeSet<String>>,
 }
 
 impl Administration {
-    /// The accounts in `store`.
+    /// The accounts in `store`; `known` are the permissions that the services ask for.
     #[must_use]
-    pub const fn new(store: Store) -> Self {
-        Self { store }
+    pub fn new(store: Store, known: BTreeSet<String>) -> Self {
+        Self { store, known: Arc::new(known) }
     }
 
     /// At most `limit` accounts after `after`, in the order of the id.
@@ -79,7 +84,7 @@ impl Administration {
     ///
     /// # Errors
     /// 404 when there is no such account; 403 when the asker is no admin and `admin` is given or taken; 409 when the last
-    /// admin would be gone; 503 when the database fails.
+    /// admin would be gone; 422 when nothing asks for a permission; 503 when the database fails.
     pub async fn permit(
         &self,
         asker: Asker<'_>,
@@ -90,6 +95,7 @@ impl Administration {
         let mut transaction = self.store.begin().await?;
         managed::alone_with_admins_in_tx(&mut transaction).await?;
         let user = found(managed::locked_in_tx(&mut transaction, known(id)?).await?, id)?;
+        judge_names(&self.known, &user.permissions, &wished)?;
         let others = managed::has_other_admin_in_tx(&mut transaction, id).await?;
         judge_change(asker, Subject { id, permissions: &user.permissions }, &wished, others)?;
         store::set_permissions_in_tx(&mut transaction, id, &wished).await?;

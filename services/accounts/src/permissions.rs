@@ -1,5 +1,7 @@
 //! Who may change what others may: pure.
 
+use std::collections::BTreeSet;
+
 use rest::Problem;
 
 /// The permission that stands for all.
@@ -44,6 +46,23 @@ pub(crate) fn normal(mut permissions: Vec<String>) -> Vec<String> {
     permissions.sort();
     permissions.dedup();
     permissions
+}
+
+/// Refuses names that stand for nothing. What the subject holds already may stay.
+///
+/// # Errors
+/// 422 with the names that there are.
+pub(crate) fn judge_names(
+    known: &BTreeSet<String>,
+    held: &[String],
+    wished: &[String],
+) -> Result<(), Problem> {
+    let stands = |name: &&String| *name == ADMIN || known.contains(*name) || held.contains(name);
+    let Some(nothing) = wished.iter().find(|name| !stands(name)) else { return Ok(()) };
+    let mut names: Vec<&str> = known.iter().map(String::as_str).chain([ADMIN]).collect();
+    names.sort_unstable();
+    let detail = format!("there is no permission {nothing}: those that there are are {}", names.join(", "));
+    Err(Problem::invalid(detail).at("/permissions"))
 }
 
 /// Refuses a change of the subject's permissions to `wished` that cannot be. `others` is true when there is an enabled admin
@@ -117,6 +136,16 @@ mod tests {
         let before = names(before);
         let subject = Subject { id: "u-2", permissions: &before };
         judge_change(asker, subject, &names(wished), others).err().map(|problem| problem.status().as_u16())
+    }
+
+    #[test]
+    fn a_permission_that_nothing_asks_for_is_not_given_and_may_stay() {
+        let known = names(&["stock:write", "catalog:write"]).into_iter().collect();
+        let refused = judge_names(&known, &[], &names(&["admin", "stock:wirte"])).unwrap_err();
+        assert_eq!(refused.status().as_u16(), 422);
+        assert!(refused.detail().ends_with("admin, catalog:write, stock:write"), "{}", refused.detail());
+        assert_eq!(judge_names(&known, &[], &names(&["admin", "stock:write"])), Ok(()));
+        assert_eq!(judge_names(&known, &names(&["old:one"]), &names(&["old:one"])), Ok(()));
     }
 
     #[test]

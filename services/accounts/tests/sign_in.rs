@@ -251,7 +251,7 @@ async fn a_profile_is_kept_as_it_was_given() {
 #[tokio::test]
 async fn admins_who_unmake_each_other_at_once_leave_one() {
     let world = World::make().await;
-    let administration = Administration::new(world.database.store.clone());
+    let administration = Administration::new(world.database.store.clone(), ["users:admin".to_owned()].into());
     let (one, other) =
         (world.register("a@example.com").await.user, world.register("b@example.com").await.user);
     let admins = ["admin".to_owned()];
@@ -267,6 +267,7 @@ async fn admins_who_unmake_each_other_at_once_leave_one() {
     );
     assert_eq!(usize::from(first.is_ok()) + usize::from(second.is_ok()), 1);
     assert_eq!(refused(if first.is_err() { first } else { second }).0, 409);
+    assert_eq!(refused(administration.permit(root, &one.id, wish(&["nothing:write"])).await).0, 422);
     assert_eq!(refused(administration.permit(root, "u-none", wish(&[])).await).0, 404);
     assert_eq!(refused(administration.permit(root, "no id", wish(&[])).await).0, 404);
     world.database.drop().await;
@@ -275,7 +276,7 @@ async fn admins_who_unmake_each_other_at_once_leave_one() {
 #[tokio::test]
 async fn users_are_found_in_pages_or_by_their_email() {
     let world = World::make().await;
-    let administration = Administration::new(world.database.store.clone());
+    let administration = Administration::new(world.database.store.clone(), ["users:admin".to_owned()].into());
     for email in ["a@example.com", "b@example.com", "c@example.com"] {
         world.register(email).await;
     }

@@ -91,6 +91,7 @@ pub fn routes() -> Routes<Counter> {
     };
     let change = |id: &str, summary: &str| {
         of_order(id, summary)
+            .widened_by(ORDERS_WRITE)
             .answers::<Placed>(202, "It is asked for; the phase is the one before.")
             .refuses(409, "How far the order has come does not allow it.")
     };
@@ -117,7 +118,7 @@ pub fn routes() -> Routes<Counter> {
         .with(
             MethodFilter::GET,
             "/orders/{id}",
-            of_order("readOrder", "An order.").answers::<ShownOrder>(200, "The order."),
+            of_order("readOrder", "An order.").widened_by(OrdersRead::NAME).answers::<ShownOrder>(200, "The order."),
             read_order,
         )
         .with(
