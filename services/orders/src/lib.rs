@@ -51,7 +51,7 @@ pub use views::View;
 use crate::handlers::RecordEvents;
 use crate::questions::Librarian;
 use crate::reproject::Reprojector;
-use crate::routes::{Counter, Live};
+use crate::routes::{Counter, Live, Seats};
 
 /// How many transactions record events at the same time: meanwhile others gather for the next.
 const AT_ONCE: usize = 2;
@@ -74,6 +74,7 @@ pub async fn start(
 ) -> anyhow::Result<Role> {
     let store = Store::open(&platform, "orders", &MIGRATIONS).await?;
     let librarian = Arc::new(Librarian::new(store.clone()));
+    let seats = Seats::new(&settings);
     let desk = Desk {
         store: store.clone(),
         kubernetes: platform.kubernetes.clone(),
@@ -81,7 +82,7 @@ pub async fn start(
     };
     let live = Live::default();
     let clerk = Arc::new(desk.clone());
-    let counter = Counter { desk, gate, live: live.clone(), platform: platform.clone() };
+    let counter = Counter { desk, gate, live: live.clone(), seats, platform: platform.clone() };
     let events = Subscription {
         stream: streams::EVENTS,
         consumer: "orders-history",

@@ -20,6 +20,7 @@ use futures::StreamExt;
 use rest::{Caller, Permission as _, Problem, Segments};
 use tokio::sync::{broadcast, mpsc};
 
+use super::seats::Seat;
 use super::shown::LiveTransition;
 use super::{Counter, OrdersRead, visible};
 use crate::views;
@@ -106,9 +107,10 @@ pub(super) async fn follow_order(
         // What makes a browser stop to connect again.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
+    let seat = counter.seats.take(caller.id())?;
     let (sender, receiver) = mpsc::channel(4);
-    let follower =
-        Follower { counter, caller, headers, order_id: view.order.order_id, next: told + 1, sender };
+    let order_id = view.order.order_id;
+    let follower = Follower { counter, caller, headers, order_id, next: told + 1, sender, _seat: seat };
     tokio::spawn(follower.run());
     let stream = futures::stream::unfold(receiver, async |mut receiver| {
         receiver.recv().await.map(|event| (Ok::<_, Infallible>(event), receiver))
@@ -136,6 +138,7 @@ struct Follower {
     /// The sequence that is told next.
     next: i64,
     sender: mpsc::Sender<Event>,
+    _seat: Seat,
 }
 
 /// What ends a stream: the order has, or nobody reads.

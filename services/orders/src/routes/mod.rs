@@ -1,6 +1,7 @@
 //! `/orders` and `/checkout`: place, read, follow and change orders.
 
 mod live;
+mod seats;
 mod shown;
 
 use axum::extract::{FromRef, State};
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::live::Live;
+pub use self::seats::Seats;
 use self::shown::{LiveTransition, Placed, ShownEvent, ShownOrder};
 use crate::change::{Change, ChangeError, ChangeOrder};
 use crate::place::{Desk, PlaceError};
@@ -36,6 +38,8 @@ pub struct Counter {
     pub gate: Gate,
     /// What happens now.
     pub live: Live,
+    /// How many may follow it.
+    pub seats: Seats,
     /// When to stop.
     pub platform: Platform,
 }
@@ -140,7 +144,8 @@ pub fn routes() -> Routes<Counter> {
             "/orders/{id}/events",
             of_order("followOrder", "The transitions of an order as server-sent events, until it ends; resumes after Last-Event-ID.")
                 .streams::<LiveTransition>(200, "One event a transition: its id is the sequence, its data a LiveTransition.")
-                .answers_raw(204, "It has ended, and all was told.", &[]),
+                .answers_raw(204, "It has ended, and all was told.", &[])
+                .refuses(429, "You follow as many orders as one may."),
             live::follow_order,
         )
         .with(
