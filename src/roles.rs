@@ -97,6 +97,8 @@ pub struct RunArguments {
     shipping: shipping::Settings,
     #[command(flatten, next_help_heading = "Notifications")]
     notifications: notifications::Settings,
+    #[command(flatten, next_help_heading = "Catalog")]
+    catalog: catalog::Settings,
     #[command(flatten, next_help_heading = "Orders")]
     orders: orders::Settings,
     #[command(flatten, next_help_heading = "Storefront")]
@@ -194,7 +196,7 @@ async fn start(
         RoleName::Payment => payment::start(arguments.payment.clone(), platform, gate).await?,
         RoleName::Shipping => shipping::start(arguments.shipping.clone(), platform).await?,
         RoleName::Notifications => notifications::start(arguments.notifications.clone(), platform).await?,
-        RoleName::Catalog => catalog::start(platform, gate).await?,
+        RoleName::Catalog => catalog::start(arguments.catalog.clone(), platform, gate).await?,
         RoleName::Accounts => accounts::start(platform, gate, permissions()).await?,
         RoleName::Orders => {
             let namespaces = arguments.operator.watch_namespaces.clone();

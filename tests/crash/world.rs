@@ -143,7 +143,7 @@ async fn start(name: &'static str, settings: Settings, platform: Platform) -> an
         "payment" => payment::start(settings.payment, platform, gate).await,
         "shipping" => shipping::start(settings.shipping, platform).await,
         "notifications" => notifications::start(settings.notifications, platform).await,
-        "catalog" => catalog::start(platform, gate).await,
+        "catalog" => catalog::start(catalog::Settings::default(), platform, gate).await,
         "accounts" => accounts::start(platform, gate, Default::default()).await,
         "orders" => orders::start(settings.orders, platform, gate, Vec::new()).await,
         other => anyhow::bail!("there is no role {other}"),

@@ -18,6 +18,7 @@ mod publisher;
 mod quote;
 mod routes;
 mod search;
+mod settings;
 mod staging;
 mod store;
 
@@ -36,6 +37,7 @@ pub use product::{NewProduct, Product, ProductContent};
 pub use products::{Products, Shown};
 pub use quote::{Coupon, Discount, Listing, quote};
 pub use routes::{CatalogWrite, shown};
+pub use settings::Settings;
 pub use staging::ImportError;
 
 /// The tables of this service.
@@ -51,10 +53,10 @@ pub fn operations() -> Vec<(String, String, Operation)> {
 ///
 /// # Errors
 /// When the database's setting is missing or wrong, a migration fails, or the process is told to stop.
-pub async fn start(platform: Platform, gate: Gate) -> anyhow::Result<Role> {
+pub async fn start(settings: Settings, platform: Platform, gate: Gate) -> anyhow::Result<Role> {
     let store = Store::open(&platform, "catalog", &MIGRATIONS).await?;
     let products = Arc::new(Products::new(store.clone()));
-    let images = Arc::new(Images::new(store.clone()));
+    let images = Arc::new(Images::new(store.clone(), &settings));
     let catalog = Arc::new(Catalog::new(store.clone()).shown_by(products.clone()));
     let levels = consumer::consume(platform.clone(), store.clone(), levels::subscription(), Levels);
     Ok(Role::new("catalog")

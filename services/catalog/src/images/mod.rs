@@ -3,11 +3,15 @@
 //! # Guarantees
 //! - What is kept was decoded whole: it is the PNG or JPEG that it says.
 //! - A picture's id is the hash of its bytes: the same picture is kept once, and what an id shows never changes.
-//! - Little memory is taken at a time: two pictures are decoded at most, a large one alone; few are received together.
+//! - Little memory is taken at a time: two pictures are decoded at most, a large one alone; few are received together; and those
+//!   on their way to clients have a bounded room.
+//! - A smaller width is made once and kept, and of a picture there is a bounded number of them.
 
 mod data_url;
 mod jpeg;
 mod picture;
+mod room;
+pub(crate) mod widths;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +24,10 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::picture::Fault;
+pub(crate) use self::room::Room;
+use self::room::Rooms;
+use self::widths::{MOST_OTHERS, below, is_on_the_ladder, width_to_show};
+use crate::Settings;
 use crate::store::images as store;
 pub(crate) use crate::store::images::Meta;
 
@@ -90,23 +98,30 @@ pub struct Images {
     store: Store,
     uploads: Arc<Semaphore>,
     decoding: Arc<Semaphore>,
+    rooms: Rooms,
 }
 
 impl Images {
     /// Those in `store`.
     #[must_use]
-    pub fn new(store: Store) -> Self {
+    pub fn new(store: Store, settings: &Settings) -> Self {
         let decoding = usize::try_from(AT_ONCE).unwrap_or(1);
         Self {
             store,
             uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
             decoding: Arc::new(Semaphore::new(decoding)),
+            rooms: Rooms::new(settings.image_memory),
         }
     }
 
     /// A turn to be received.
     pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        turn(&self.uploads, 1).await
+        turn(&self.uploads, 1, PATIENCE).await
+    }
+
+    /// Room for a picture that is to be sent.
+    pub(crate) async fn room(&self) -> Result<Room, Problem> {
+        self.rooms.take().await
     }
 
     /// Takes the picture of a data URL, once for each key.
@@ -168,6 +183,25 @@ impl Images {
         known.ok_or_else(absent)
     }
 
+    /// The width in which a picture is shown when `wanted` is asked for, which is what it is from then on; `None` as it came.
+    ///
+    /// # Errors
+    /// 503 when the database fails.
+    pub(crate) async fn width(
+        &self,
+        id: &str,
+        meta: Meta,
+        wanted: Option<u32>,
+    ) -> Result<Option<u32>, Problem> {
+        let Some(width) = width_to_show(wanted, meta.width) else { return Ok(None) };
+        if is_on_the_ladder(width) {
+            return Ok(Some(width));
+        }
+        let others = store::others(self.store.pool(), id, width).await?;
+        let made_or_room = others.has_it || others.count < MOST_OTHERS;
+        Ok(Some(if made_or_room { width } else { below(width) }))
+    }
+
     /// The bytes of a picture: as they came, or with a width that is less than its own.
     ///
     /// # Errors
@@ -202,14 +236,18 @@ impl Images {
     /// A turn to decode a picture; a large one has to itself what others share.
     async fn turn_to_decode(&self, meta: Meta) -> Result<OwnedSemaphorePermit, Problem> {
         let large = u64::from(meta.width) * u64::from(meta.height) > MOST_PIXELS_WITH_OTHERS;
-        turn(&self.decoding, if large { AT_ONCE } else { 1 }).await
+        turn(&self.decoding, if large { AT_ONCE } else { 1 }, PATIENCE).await
     }
 }
 
 /// A turn, waited for with patience.
-async fn turn(turns: &Arc<Semaphore>, share: u32) -> Result<OwnedSemaphorePermit, Problem> {
+async fn turn(
+    turns: &Arc<Semaphore>,
+    share: u32,
+    patience: Duration,
+) -> Result<OwnedSemaphorePermit, Problem> {
     let waiting = turns.clone().acquire_many_owned(share);
-    match tokio::time::timeout(PATIENCE, waiting).await {
+    match tokio::time::timeout(patience, waiting).await {
         Ok(Ok(permit)) => Ok(permit),
         Ok(Err(_)) | Err(_) => {
             Err(Problem::unavailable("too many pictures are being worked on: try again in a moment"))
@@ -234,11 +272,6 @@ pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-/// The width that is shown when `wanted` is asked for: `None` is the picture as it came, which is never enlarged.
-pub(crate) fn width_to_show(wanted: Option<u32>, own: u32) -> Option<u32> {
-    wanted.filter(|wanted| *wanted < own)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,13 +291,5 @@ mod tests {
         for other in ["", "0a", &"0A".repeat(32), &"0g".repeat(32), &"a".repeat(65), "mug.png"] {
             assert!(!is_id(other), "{other}");
         }
-    }
-
-    #[test]
-    fn a_picture_is_never_enlarged() {
-        assert_eq!(width_to_show(Some(100), 400), Some(100));
-        assert_eq!(width_to_show(Some(400), 400), None);
-        assert_eq!(width_to_show(Some(4096), 400), None);
-        assert_eq!(width_to_show(None, 400), None);
     }
 }

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::accept::wants_text;
 use super::{CatalogWrite, Counter, Window};
 use crate::etag;
-use crate::images::{TakenImage, Uploader, width_to_show};
+use crate::images::{TakenImage, Uploader};
 
 /// How long the body of an upload may take to arrive: only few are received at the same time.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
@@ -60,7 +60,7 @@ pub(super) fn shown() -> Routes<Window> {
             .searches(
                 "width",
                 json!({ "type": "integer", "minimum": LEAST_WIDTH, "maximum": GREATEST_WIDTH }),
-                "With at most that width in pixels.",
+                "In that width in pixels, and never wider than it came; a picture that has many widths already is shown in the next smaller usual one.",
             )
             .answers_raw(200, "The picture, with an ETag.", &["image/png", "image/jpeg", TEXT])
             .answers_raw(304, "If-None-Match names the ETag: nothing has changed.", &[])
@@ -102,7 +102,7 @@ async fn read_image(
         return Err(Problem::unreadable(format!("width: ask for {LEAST_WIDTH} to {GREATEST_WIDTH} pixels")));
     }
     let meta = window.images.meta(&id).await?;
-    let width = width_to_show(width, meta.width);
+    let width = window.images.width(&id, meta, width).await?;
     let kind = meta.kind.as_str();
     let as_text = wants_text(&headers, kind);
     let tag = tag(&id, width, as_text);
@@ -115,12 +115,10 @@ async fn read_image(
     if etag::is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, about).into_response());
     }
+    let room = window.images.room().await?;
     let bytes = window.images.bytes(&id, meta, width).await?;
-    Ok(if as_text {
-        (about, [(header::CONTENT_TYPE, TEXT)], STANDARD.encode(bytes)).into_response()
-    } else {
-        (about, [(header::CONTENT_TYPE, kind)], bytes).into_response()
-    })
+    let (kind, bytes) = if as_text { (TEXT, STANDARD.encode(bytes).into_bytes()) } else { (kind, bytes) };
+    Ok((about, [(header::CONTENT_TYPE, kind)], room.around(bytes)).into_response())
 }
 
 /// The tag of what is sent: another one for each width and form.

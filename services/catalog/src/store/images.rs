@@ -5,9 +5,7 @@ use sqlx::postgres::PgPool;
 use sqlx::{Error, Row};
 
 use crate::images::Kind;
-
-/// How many smaller sizes of a picture are kept: the newest.
-const MOST_WIDTHS: i64 = 32;
+use crate::images::widths::{MOST_OTHERS, ladder};
 
 /// What a picture is, without its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,27 +41,53 @@ pub(crate) async fn bytes_of_width(pool: &PgPool, id: &str, width: u32) -> Resul
         .await
 }
 
-/// Keeps a smaller size; the oldest of the picture goes where there are too many.
+/// The widths of a picture that are not on the ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Others {
+    /// How many there are.
+    pub(crate) count: i64,
+    /// True when the one that is asked about is there.
+    pub(crate) has_it: bool,
+}
+
+/// What was made of a picture besides the ladder.
+pub(crate) async fn others(pool: &PgPool, id: &str, width: u32) -> Result<Others, Error> {
+    let row = sqlx::query(
+        "SELECT count(*) AS count, coalesce(bool_or(width = $3), false) AS has_it
+         FROM image_widths WHERE id = $1 AND width <> ALL($2)",
+    )
+    .bind(id)
+    .bind(ladder())
+    .bind(i64::from(width))
+    .fetch_one(pool)
+    .await?;
+    Ok(Others { count: row.try_get("count")?, has_it: row.try_get("has_it")? })
+}
+
+/// Keeps a smaller size. One that is not on the ladder is not kept where there are enough of them: then others took the
+/// last place meanwhile, and it is not asked for again.
 pub(crate) async fn keep_width_in_tx(
     transaction: &mut Transaction,
     id: &str,
     width: u32,
     bytes: &[u8],
 ) -> Result<(), Error> {
+    // One after the other, or two would both take the last place.
+    sqlx::query("SELECT id FROM images WHERE id = $1 FOR UPDATE")
+        .bind(id)
+        .execute(&mut **transaction)
+        .await?;
     sqlx::query(
-        "DELETE FROM image_widths WHERE id = $1 AND width IN (
-             SELECT width FROM image_widths WHERE id = $1 ORDER BY made_at DESC OFFSET $2)",
-    )
-    .bind(id)
-    .bind(MOST_WIDTHS - 1)
-    .execute(&mut **transaction)
-    .await?;
-    sqlx::query(
-        "INSERT INTO image_widths (id, width, bytes) VALUES ($1, $2::bigint::integer, $3) ON CONFLICT DO NOTHING",
+        "INSERT INTO image_widths (id, width, bytes) SELECT $1, $2::bigint::integer, $3
+         WHERE $2 = ANY($4)
+            OR (SELECT count(*) FROM image_widths WHERE id = $1 AND width <> ALL($4)) < $5
+         ON CONFLICT DO NOTHING",
     )
     .bind(id)
     .bind(i64::from(width))
     .bind(bytes)
+    .bind(ladder())
+    .bind(MOST_OTHERS)
     .execute(&mut **transaction)
     .await?;
     Ok(())

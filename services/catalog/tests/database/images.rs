@@ -85,10 +85,19 @@ async fn a_smaller_width_is_made_once_and_a_larger_one_never() {
     for larger in [64, 65, 4096] {
         assert_eq!(database.get(&format!("/images/{id}?width={larger}"), &[]).await.2, bytes);
     }
-    for width in 16..60 {
-        assert_eq!(database.get(&format!("/images/{id}?width={width}"), &[]).await.0, 200);
+    let shown = async |width: u32| {
+        let (status, headers, body) = database.get(&format!("/images/{id}?width={width}"), &[]).await;
+        assert_eq!(status, 200);
+        (image::load_from_memory(&body).unwrap().width(), headers["etag"].clone(), body)
+    };
+    // 16, 32 and 48 are on the ladder; of the others the first 32 that are asked for are made.
+    let first = shown(17).await;
+    for width in (16..52).chain(16..52) {
+        assert_eq!(shown(width).await.0, if width <= 50 { width } else { 48 });
     }
-    assert_eq!(database.count("image_widths").await, 32, "the newest are kept");
+    assert_eq!(database.count("image_widths").await, 32 + 3);
+    assert_eq!(shown(17).await, first, "made once and kept");
+    assert_eq!(shown(60).await, shown(48).await, "of the same bytes, under the same tag");
     for fault in ["15", "4097", "0", "-1", "x", ""] {
         assert_eq!(database.get(&format!("/images/{id}?width={fault}"), &[]).await.0, 400, "{fault:?}");
     }

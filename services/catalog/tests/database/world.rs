@@ -45,7 +45,7 @@ impl Database {
         let store = Store::connect(&scratch.url, "catalog", connections, &MIGRATIONS).await.unwrap();
         drop(alone);
         let products = Arc::new(Products::new(store.clone()));
-        let images = Arc::new(Images::new(store.clone()));
+        let images = Arc::new(Images::new(store.clone(), &catalog::Settings::default()));
         let catalog = Catalog::new(store.clone()).shown_by(products.clone());
         let router = catalog::shown(products.clone(), images.clone());
         Self { scratch, store, catalog, products, images, router }
