@@ -153,6 +153,8 @@ async fn a_declined_order_is_paid_by_another_method_and_another_is_cancelled() -
     let id = taken.text("/id")?;
     let waiting = reaches(&visitor, &id, "AwaitingPayment").await?;
     assert_eq!(waiting["reason"], "PaymentDeclined");
+    let message = waiting["message"].as_str().context("a message")?;
+    assert!(message.contains("PUT /orders/{id}/payment") && !message.contains("spec."), "{message}");
     let paid =
         visitor.send("PUT", &format!("/orders/{id}/payment"), json!({ "method": "pm_card_visa" })).await?;
     assert_eq!(paid.status, 202, "{}", paid.body);

@@ -3,6 +3,7 @@
 mod live;
 mod seats;
 mod shown;
+mod words;
 
 use axum::extract::{FromRef, State};
 use axum::http::StatusCode;

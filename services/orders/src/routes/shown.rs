@@ -8,6 +8,7 @@ use resources::{Address, Line, OrderPhase, PaymentPhase, ShipmentPhase, Shipping
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::words::for_shoppers;
 use crate::place::requested;
 use crate::views::View;
 
@@ -181,7 +182,7 @@ impl ShownOrder {
             phase,
             sequence: transition.as_ref().map_or(0, |transition| transition.sequence),
             reason: transition.as_ref().and_then(|transition| transition.reason.clone()),
-            message: transition.as_ref().and_then(|transition| transition.message.clone()),
+            message: transition.as_ref().and_then(|it| it.message.as_deref()).map(for_shoppers),
             items,
             lines,
             total: transition.as_ref().and_then(|transition| transition.total),
@@ -199,7 +200,7 @@ impl ShownOrder {
 impl From<HistoryEvent> for ShownEvent {
     fn from(event: HistoryEvent) -> Self {
         let HistoryEvent { at, event, id, sequence, phase, reason, data } = event;
-        let message = data.get("message").and_then(|message| message.as_str()).map(str::to_owned);
+        let message = data.get("message").and_then(|message| message.as_str()).map(for_shoppers);
         Self { id, at, event, sequence, phase, reason, message }
     }
 }
@@ -207,6 +208,7 @@ impl From<HistoryEvent> for ShownEvent {
 impl From<OrderTransition> for LiveTransition {
     fn from(transition: OrderTransition) -> Self {
         let OrderTransition { order_id, sequence, phase, reason, message, at, .. } = transition;
+        let message = message.as_deref().map(for_shoppers);
         Self { id: order_id, sequence, phase, reason, message, at }
     }
 }
