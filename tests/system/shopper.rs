@@ -5,7 +5,8 @@ use base64::Engine as _;
 use kube::api::Api;
 use resources::Order;
 use serde_json::{Value, json};
-use testkit::{Answer, PASSWORD, Program, Stack, Visitor, eventually, unique};
+use sqlx::Connection as _;
+use testkit::{Answer, PASSWORD, Program, Stack, TestShop, Visitor, eventually, order, unique};
 
 use crate::Tested;
 
@@ -288,5 +289,55 @@ async fn an_address_is_replaced_as_a_whole_and_shown_as_it_is() -> Tested {
     visitor.send("PATCH", &path, json!({ "shippingService": "express" })).await?.expect(202)?;
     let shown = visitor.get(&path).await?.expect(200)?;
     assert_eq!((&shown["shippingService"], &shown["shippingAddress"]), (&json!("express"), &second));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_order_that_was_placed_with_kubectl_is_shown_whole_also_once_it_is_archived() -> Tested {
+    let shop = TestShop::open().await?;
+    let visitor = Visitor::signed_up(&shop.stack).await?;
+    let sku = shop.article("1.00", 5).await?;
+    let wanted = order().item(&sku, 1).customer(&visitor.id, &visitor.email).express().gone_after(1);
+    let placed = shop.place(wanted).await?;
+    let shown = reaches(&visitor, &placed.id, "Completed").await?;
+    let gone = ["get", "order", &placed.name, "--ignore-not-found", "-o", "name"];
+    eventually("the resource is archived", || async {
+        let listed = Program::kubectl(&shop.namespace, &gone).answer().await?;
+        anyhow::ensure!(listed.is_empty(), "{listed}");
+        Ok(())
+    })
+    .await?;
+    let archived = visitor.get(&format!("/orders/{}", placed.id)).await?.expect(200)?;
+    for order in [shown, archived] {
+        assert_eq!(order["shippingAddress"]["country"], "DE", "{order}");
+        assert_eq!(order["shippingService"], "express", "{order}");
+    }
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_payment_whose_answer_was_lost_in_a_crash_is_answered_as_the_first_time() -> Tested {
+    let stack = Stack::from_env().await?;
+    let shop = stack.shop().await?;
+    let sku = shop.article("15.90", 10).await?;
+    let visitor = Visitor::signed_up(&stack).await?;
+    let declined = order_of(&sku, 1, "pm_card_visa_chargeDeclined");
+    let id = visitor.send("POST", "/orders", declined).await?.text("/id")?;
+    reaches(&visitor, &id, "AwaitingPayment").await?;
+    let key = unique("key");
+    let wish = json!({ "orderId": id, "method": "pm_card_visa" });
+    let first = visitor.send_once("/payments", &key, wish.clone()).await?;
+    assert_eq!(first.status, 202, "{}", first.body);
+    reaches(&visitor, &id, "Completed").await?;
+    // The payment was chosen, and the answer never recorded.
+    let mut database = sqlx::PgConnection::connect(&stack.addresses.database).await?;
+    let forget = "UPDATE payment.idempotency SET status = NULL, body = NULL WHERE key = $1";
+    assert_eq!(sqlx::query(forget).bind(&key).execute(&mut database).await?.rows_affected(), 1);
+    let again = visitor.send_once("/payments", &key, wish.clone()).await?;
+    assert_eq!((again.status, &again.body), (202, &first.body));
+    let other = visitor.send_once("/payments", &unique("key"), wish).await?;
+    assert_eq!(other.status, 409, "{}", other.body);
+    let money = stack.money(&id).await?;
+    assert_eq!((money.captured, money.refunded), (1590, 0), "by the provider's books");
     Ok(())
 }

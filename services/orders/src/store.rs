@@ -188,6 +188,16 @@ pub(crate) async fn keep_snapshot_in_tx(
     Ok(())
 }
 
+/// What the resource of an archived order wanted.
+pub(crate) async fn archived_spec(pool: &PgPool, order_id: &str) -> Result<Option<Value>, sqlx::Error> {
+    let spec: Option<Option<Value>> =
+        sqlx::query_scalar("SELECT snapshot #> '{order,spec}' FROM orders_index WHERE order_id = $1")
+            .bind(order_id)
+            .fetch_optional(pool)
+            .await?;
+    Ok(spec.flatten())
+}
+
 /// Another order of that name whose goods went out; the newest.
 pub(crate) async fn recall(
     pool: &PgPool,

@@ -4,7 +4,7 @@ use events::OrderTransition;
 use events::questions::{HistoryEvent, NewOrder};
 use jiff::Timestamp;
 use money::Money;
-use resources::{Address, Line, OrderPhase, PaymentPhase, ShipmentPhase, ShippingService};
+use resources::{Address, Line, OrderPhase, OrderSpec, PaymentPhase, ShipmentPhase, ShippingService};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,9 +46,9 @@ pub struct ShownOrder {
     pub lines: Vec<Line>,
     /// What is owed; null before it is quoted.
     pub total: Option<Money>,
-    /// Where the goods go, where the order was placed here.
+    /// Where the goods go; in a list null for an order that was not placed here.
     pub shipping_address: Option<Address>,
-    /// How fast they travel, where the order was placed here.
+    /// How fast they travel; in a list null for an order that was not placed here.
     pub shipping_service: Option<ShippingService>,
     /// The payment; null before one is asked for.
     pub payment: Option<ShownPayment>,
@@ -194,6 +194,19 @@ impl ShownOrder {
             updated_at,
             finished_at: phase.filter(|phase| phase.is_finished()).map(|_| updated_at),
         }
+    }
+}
+
+impl ShownOrder {
+    /// With what the resource says of an order that was not placed here.
+    #[must_use]
+    pub fn completed_by(mut self, spec: OrderSpec) -> Self {
+        self.shipping_address.get_or_insert(spec.shipping_address);
+        self.shipping_service.get_or_insert(spec.shipping_service);
+        if self.items.is_empty() {
+            self.items = spec.items;
+        }
+        self
     }
 }
 
