@@ -173,6 +173,7 @@ fn operations() -> impl Iterator<Item = (String, String, rest::Operation)> {
         cart::operations(),
         orders::operations(),
         payment::operations(),
+        shipping::operations(),
     ];
     all.into_iter().flatten()
 }

@@ -72,6 +72,18 @@ impl Operation {
             .refuses(422, "The body does not fit its schema, or asks for what cannot be.")
     }
 
+    /// It reads a body of somebody else's making, which a signature in the headers named vouches for.
+    #[must_use]
+    pub fn reads_signed(mut self, headers: &[(&str, &str)]) -> Self {
+        for (name, what) in headers {
+            self.parameter(json!({
+                "name": name, "in": "header", "required": true, "description": what, "schema": { "type": "string" },
+            }));
+        }
+        self.value["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": { "type": "object" } } } });
+        self.refuses(413, "The body is too large.")
+    }
+
     /// It answers `T` with that status.
     #[must_use]
     pub fn answers<T: JsonSchema>(mut self, status: u16, what: &str) -> Self {

@@ -36,7 +36,7 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 /// What the OpenAPI document says of this service.
 #[must_use]
 pub fn operations() -> Vec<(String, String, Operation)> {
-    routes::routes().operations()
+    routes::routes().operations().into_iter().chain([webhooks::operation()]).collect()
 }
 
 /// Starts the service.

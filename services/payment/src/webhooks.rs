@@ -12,8 +12,9 @@ use axum::routing::post;
 use axum::{Json, Router};
 use chassis::Store;
 use jiff::Timestamp;
-use rest::Problem;
-use serde_json::json;
+use rest::{Operation, Problem};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::machine::{PartState, Stage};
 use crate::provider::IntentStatus;
@@ -29,6 +30,23 @@ const CONSUMER: &str = "stripe-webhook";
 struct Webhooks {
     store: Store,
     secret: String,
+}
+
+/// A webhook was taken.
+#[derive(Serialize, JsonSchema)]
+struct Received {
+    /// True.
+    received: bool,
+}
+
+/// What the document says of it.
+pub(crate) fn operation() -> (String, String, Operation) {
+    let signature = "`t=SECONDS,v1=HMAC`: HMAC-SHA256 of `SECONDS.BODY` in hex, under the webhook secret.";
+    let operation =
+        Operation::new("webhooks", "stripeWebhook", "The payment provider tells that something happened.")
+            .reads_signed(&[("Stripe-Signature", signature)])
+            .answers::<Received>(200, "It is taken, or was before.");
+    ("/webhooks/stripe".to_owned(), "post".to_owned(), operation)
 }
 
 /// The routes of the service.
@@ -83,7 +101,7 @@ async fn receive(
             };
             metrics::counter!("supercargo_payment_webhooks_total", "outcome" => label).increment(1);
             tracing::debug!(event = event.id, kind = event.kind, outcome = label, "webhook");
-            Json(json!({"received": true})).into_response()
+            Json(Received { received: true }).into_response()
         }
         Err(error) => {
             tracing::warn!(

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use chassis::{Platform, Role, Store, Subscription, consumer, worklist};
 use events::{CommandTarget, streams};
 use resources::ShipmentSpec;
+use rest::Operation;
 use sqlx::migrate::Migrator;
 
 pub use settings::Settings;
@@ -45,6 +46,12 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// How many commands are handled, and parcels worked on, at the same time.
 const AT_ONCE: usize = 16;
+
+/// What the OpenAPI document says of this service.
+#[must_use]
+pub fn operations() -> Vec<(String, String, Operation)> {
+    vec![routes::operation()]
+}
 
 /// Starts shipping.
 ///

@@ -12,7 +12,7 @@ use axum::routing::post;
 use chassis::Store;
 use events::TraceParent;
 use jiff::Timestamp;
-use rest::Problem;
+use rest::{Operation, Problem};
 use serde::Deserialize;
 
 use crate::easypost::TrackerShape;
@@ -25,6 +25,21 @@ const CONSUMER: &str = "carrier-webhook";
 struct Hooks {
     store: Store,
     secret: String,
+}
+
+/// What the document says of it.
+pub(crate) fn operation() -> (String, String, Operation) {
+    let operation = Operation::new("webhooks", "carrierWebhook", "The carrier tells that a parcel moved.")
+        .reads_signed(&[
+            ("X-Timestamp", "When it was signed, in seconds since 1970."),
+            (
+                "X-Hmac-Signature",
+                "`hmac-sha256-hex=HMAC`: HMAC-SHA256 of `TIMESTAMP.BODY` in hex, under the webhook secret.",
+            ),
+        ])
+        .answers_raw(204, "It is taken, or was before.", &[])
+        .refuses(401, "The signature does not hold.");
+    ("/webhooks/carrier".to_owned(), "post".to_owned(), operation)
 }
 
 /// The route of the webhook.
