@@ -9,7 +9,12 @@ use testkit::{Level, OrderBuilder, TestShop, names, order, policy, unique};
 use crate::Tested;
 
 /// Places the order, which must be rejected for `reason` with a message that contains `word`, leaving no trace.
-async fn rejected(shop: &TestShop, order: OrderBuilder, reason: &str, word: &str) -> anyhow::Result<Order> {
+pub(crate) async fn rejected(
+    shop: &TestShop,
+    order: OrderBuilder,
+    reason: &str,
+    word: &str,
+) -> anyhow::Result<Order> {
     let placed = shop.place(order).await?;
     let rejected = shop.rests(&placed, OrderPhase::Rejected, reason).await?;
     let status = rejected.status.clone().context("a status")?;

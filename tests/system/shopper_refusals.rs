@@ -179,6 +179,52 @@ async fn bodies_and_addresses_that_cannot_be_are_refused_and_change_nothing() ->
     Ok(())
 }
 
+/// Method and path of every operation of the document that takes a body of the caller's own making; ids are made up.
+async fn reading(stack: &Stack) -> anyhow::Result<Vec<(String, String)>> {
+    let url = format!("{}/api/openapi.json", stack.addresses.shop);
+    let document: Value = stack.http.get(url).send().await?.json().await?;
+    let mut all = Vec::new();
+    for (path, methods) in document["paths"].as_object().into_iter().flatten() {
+        for (method, operation) in methods.as_object().into_iter().flatten() {
+            if operation["requestBody"].is_object() && operation["tags"] != json!(["webhooks"]) {
+                all.push((method.to_uppercase(), path.replace("{id}", "x-1").replace("{sku}", "x-1")));
+            }
+        }
+    }
+    Ok(all)
+}
+
+#[tokio::test]
+async fn every_endpoint_that_takes_a_body_refuses_one_that_is_huge_or_deep() -> Tested {
+    let stack = Stack::from_env().await?;
+    let admin = crate::staff::admin(&stack).await?;
+    let reading = reading(&stack).await?;
+    assert!(reading.len() >= 15, "{reading:?}");
+    let nested = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+    for (method, path) in reading {
+        let huge = if path == "/images" { 16_000_000 } else { 2_000_000 };
+        for (statuses, body) in [
+            (&[400][..], "[".repeat(200_000)),
+            (&[400], nested(10_000)),
+            (&[422], nested(100)),
+            (&[422, 413], format!("[{}0]", "0,".repeat(200_000))),
+            (&[413], format!("{{\"a\": \"{}\"}}", "x".repeat(huge))),
+        ] {
+            let began = std::time::Instant::now();
+            let answer = admin.ask(&method, &path, &[], Some(body.clone())).await?;
+            let shown: String = body.chars().take(60).collect();
+            let fits = statuses.iter().any(|status| is_problem(&answer, *status));
+            assert!(fits, "{method} {path} with {shown}: {answer:?}");
+            assert!(
+                began.elapsed().as_secs() < 10,
+                "{method} {path} with {shown} took {:?}",
+                began.elapsed()
+            );
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn answers_carry_what_browsers_and_clients_need() -> Tested {
     let stack = Stack::from_env().await?;

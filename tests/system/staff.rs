@@ -1,12 +1,12 @@
 //! The shop's staff at the API: articles, stock, users, refunds.
 
 use serde_json::json;
-use testkit::{Program, Stack, Visitor, eventually, unique};
+use testkit::{Program, Stack, TestShop, Visitor, eventually, order, unique};
 
 use crate::Tested;
 use crate::shopper::{order_of, reaches};
 
-async fn admin(stack: &Stack) -> anyhow::Result<Visitor> {
+pub(crate) async fn admin(stack: &Stack) -> anyhow::Result<Visitor> {
     let admin = Visitor::signed_up(stack).await?;
     Program::supercargo(&["accounts", "grant-admin", &admin.email]).answer().await?;
     Ok(admin)
@@ -120,6 +120,8 @@ async fn a_part_of_the_money_is_given_back_and_the_order_keeps_its_course() -> T
 #[tokio::test]
 async fn permissions_count_at_once_and_a_disabled_user_is_out() -> Tested {
     let stack = Stack::from_env().await?;
+    let shop = TestShop::open().await?;
+    let sku = shop.article("1.00", 5).await?;
     let admin = admin(&stack).await?;
     let helper = Visitor::signed_up(&stack).await?;
     let list = "/users?limit=1";
@@ -135,5 +137,7 @@ async fn permissions_count_at_once_and_a_disabled_user_is_out() -> Tested {
     let disabled = admin.ask("POST", &format!("/users/{}/disable", helper.id), &[], None).await?;
     assert_eq!(disabled.status, 200, "{}", disabled.body);
     assert_eq!(helper.get("/users/me").await?.status, 401);
-    Ok(())
+    let wanted = order().item(&sku, 1).customer(&helper.id, &helper.email);
+    crate::rejected::rejected(&shop, wanted, "CustomerDisabled", "disabled").await?;
+    shop.close().await
 }
