@@ -180,11 +180,13 @@ fn the_shop_is_reached_by_ingress_or_by_a_gateway() {
     let release = render_file("production");
     let path = &release.get("Ingress", "supercargo-storefront")["spec"]["rules"][0]["http"]["paths"][0];
     assert_eq!(path["backend"]["service"]["name"], "supercargo-storefront");
+    assert_eq!(path["path"], "/api", "metrics stay inside");
     let set = "gateway.enabled=true,gateway.parentRefs[0].name=public,gateway.hostnames={shop.example.com}";
     let route = render(&["--set", set]);
     let rule = &route.get("HTTPRoute", "supercargo-storefront")["spec"]["rules"][0];
     assert_eq!(rule["backendRefs"][0]["name"], "supercargo-storefront");
     assert_eq!(rule["backendRefs"][0]["port"], 80);
+    assert_eq!(rule["matches"][0]["path"]["value"], "/api", "metrics stay inside");
 }
 
 #[test]
