@@ -35,8 +35,11 @@ pub(crate) use crate::store::images::Meta;
 const AT_ONCE: u32 = 2;
 /// A picture with more pixels is decoded alone.
 const MOST_PIXELS_WITH_OTHERS: u64 = 12_000_000;
-/// How many are received at the same time: each takes some tens of megabytes.
-const UPLOADS_AT_ONCE: usize = 4;
+/// How many kibibytes of uploads are received at the same time: four of the largest, or many small ones.
+const UPLOADS_AT_ONCE: u32 = 4 * LARGEST_UPLOAD;
+/// The largest of them, and what the smallest counts: its picture is larger than it.
+const LARGEST_UPLOAD: u32 = 15 * 1024;
+const SMALLEST_UPLOAD: u32 = 1024;
 /// How long to wait for a turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many pictures a user may bring who does not edit the catalog.
@@ -105,18 +108,18 @@ impl Images {
     /// Those in `store`.
     #[must_use]
     pub fn new(store: Store, settings: &Settings) -> Self {
-        let decoding = usize::try_from(AT_ONCE).unwrap_or(1);
+        let number = |of: u32| usize::try_from(of).unwrap_or(1);
         Self {
             store,
-            uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
-            decoding: Arc::new(Semaphore::new(decoding)),
+            uploads: Arc::new(Semaphore::new(number(UPLOADS_AT_ONCE))),
+            decoding: Arc::new(Semaphore::new(number(AT_ONCE))),
             rooms: Rooms::new(settings.image_memory),
         }
     }
 
-    /// A turn to be received.
-    pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        turn(&self.uploads, 1, PATIENCE).await
+    /// A turn to be received, for a body of so many bytes, as it says of itself.
+    pub(crate) async fn turn(&self, length: Option<u64>) -> Result<OwnedSemaphorePermit, Problem> {
+        turn(&self.uploads, share_of(length), PATIENCE).await
     }
 
     /// Room for a picture that is to be sent.
@@ -202,20 +205,19 @@ impl Images {
         Ok(Some(if made_or_room { width } else { below(width) }))
     }
 
-    /// The bytes of a picture: as they came, or with a width that is less than its own.
+    /// Makes a picture in a width that is less than its own, where it was not made before.
     ///
     /// # Errors
     /// 404 when there is none, 503 when too many are being made or the database fails.
-    pub(crate) async fn bytes(&self, id: &str, meta: Meta, width: Option<u32>) -> Result<Vec<u8>, Problem> {
+    pub(crate) async fn prepare(&self, id: &str, meta: Meta, width: u32) -> Result<(), Problem> {
         let pool = self.store.pool();
-        let Some(width) = width else { return store::bytes(pool, id).await?.ok_or_else(absent) };
-        if let Some(bytes) = store::bytes_of_width(pool, id, width).await? {
-            return Ok(bytes);
+        if store::has_width(pool, id, width).await? {
+            return Ok(());
         }
         let permit = self.turn_to_decode(meta).await?;
         // Another who waited for a turn may have made it.
-        if let Some(bytes) = store::bytes_of_width(pool, id, width).await? {
-            return Ok(bytes);
+        if store::has_width(pool, id, width).await? {
+            return Ok(());
         }
         let whole = store::bytes(pool, id).await?.ok_or_else(absent)?;
         let made = blocking(move || {
@@ -230,7 +232,22 @@ impl Images {
         let mut transaction = self.store.begin().await?;
         store::keep_width_in_tx(&mut transaction, id, width, &made).await?;
         transaction.commit().await?;
-        Ok(made)
+        Ok(())
+    }
+
+    /// The bytes of a picture: as they came, or in a width that is prepared.
+    ///
+    /// # Errors
+    /// 404 when there is none, 503 when the database fails, or others took the last place for a width.
+    pub(crate) async fn bytes(&self, id: &str, width: Option<u32>) -> Result<Vec<u8>, Problem> {
+        let pool = self.store.pool();
+        let Some(width) = width else { return store::bytes(pool, id).await?.ok_or_else(absent) };
+        let bytes = store::bytes_of_width(pool, id, width).await?;
+        bytes.ok_or_else(|| {
+            Problem::unavailable(
+                "the picture is not made in this width any more: send the same request again",
+            )
+        })
     }
 
     /// A turn to decode a picture; a large one has to itself what others share.
@@ -238,6 +255,13 @@ impl Images {
         let large = u64::from(meta.width) * u64::from(meta.height) > MOST_PIXELS_WITH_OTHERS;
         turn(&self.decoding, if large { AT_ONCE } else { 1 }, PATIENCE).await
     }
+}
+
+/// How much of what is received at the same time an upload takes; one that does not say how large it is may be the largest.
+fn share_of(length: Option<u64>) -> u32 {
+    let kibibytes =
+        length.map_or(LARGEST_UPLOAD, |bytes| u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX));
+    kibibytes.clamp(SMALLEST_UPLOAD, LARGEST_UPLOAD)
 }
 
 /// A turn, waited for with patience.
@@ -283,6 +307,13 @@ mod tests {
         for other in [&b"GIF89a"[..], b"<svg", b"", b"\x89PN", b"RIFF0000WEBP"] {
             assert_eq!(Kind::of(other), None);
         }
+    }
+
+    #[test]
+    fn an_upload_takes_its_share_of_what_is_received_at_once() {
+        assert_eq!(share_of(Some(10)), SMALLEST_UPLOAD);
+        assert_eq!(share_of(Some(3 * 1024 * 1024)), 3 * 1024);
+        assert_eq!((share_of(None), share_of(Some(u64::MAX))), (LARGEST_UPLOAD, LARGEST_UPLOAD));
     }
 
     #[test]

@@ -75,7 +75,9 @@ async fn upload_image(
     State(counter): State<Counter>,
     request: Request,
 ) -> Result<Stored, Problem> {
-    let turn = counter.images.turn().await?;
+    let length =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let turn = counter.images.turn(length).await?;
     let arriving = Body::<NewImage>::from_request(request, &counter);
     let Body(NewImage { data }) = tokio::time::timeout(ARRIVES_WITHIN, arriving).await.map_err(|_| {
         Problem::new(StatusCode::REQUEST_TIMEOUT, "the picture did not arrive in time: send it again")
@@ -115,8 +117,12 @@ async fn read_image(
     if etag::is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, about).into_response());
     }
+    // Made before room is taken: who waits for a turn to decode keeps nobody else from being served.
+    if let Some(width) = width {
+        window.images.prepare(&id, meta, width).await?;
+    }
     let room = window.images.room().await?;
-    let bytes = window.images.bytes(&id, meta, width).await?;
+    let bytes = window.images.bytes(&id, width).await?;
     let (kind, bytes) = if as_text { (TEXT, STANDARD.encode(bytes).into_bytes()) } else { (kind, bytes) };
     Ok((about, [(header::CONTENT_TYPE, kind)], room.around(bytes)).into_response())
 }

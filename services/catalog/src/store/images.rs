@@ -32,6 +32,15 @@ pub(crate) async fn bytes(pool: &PgPool, id: &str) -> Result<Option<Vec<u8>>, Er
     sqlx::query_scalar("SELECT bytes FROM images WHERE id = $1").bind(id).fetch_optional(pool).await
 }
 
+/// True when a smaller size was made.
+pub(crate) async fn has_width(pool: &PgPool, id: &str, width: u32) -> Result<bool, Error> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM image_widths WHERE id = $1 AND width = $2)")
+        .bind(id)
+        .bind(i64::from(width))
+        .fetch_one(pool)
+        .await
+}
+
 /// The bytes of a smaller size, where it was made.
 pub(crate) async fn bytes_of_width(pool: &PgPool, id: &str, width: u32) -> Result<Option<Vec<u8>>, Error> {
     sqlx::query_scalar("SELECT bytes FROM image_widths WHERE id = $1 AND width = $2")
