@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use opentelemetry::trace::{Link, SpanId, SpanKind, TraceContextExt, TraceId, TraceState};
+use opentelemetry::trace::{Link, SpanContext, SpanId, SpanKind, TraceContextExt, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{
     IdGenerator, RandomIdGenerator, SamplingDecision, SamplingResult, ShouldSample,
@@ -16,6 +16,8 @@ use opentelemetry_sdk::trace::{
 pub(crate) struct Share(pub(crate) f64);
 
 const RANDOM_BITS: u32 = 56;
+/// The name of an order's root.
+pub(crate) const ROOT: &str = "order";
 
 impl Share {
     fn includes(self, trace_id: TraceId) -> bool {
@@ -32,17 +34,24 @@ impl Share {
 }
 
 impl ShouldSample for Share {
+    /// A trace begins with the root of an order; whatever else begins one belongs to no order.
     fn should_sample(
         &self,
         parent: Option<&Context>,
         trace_id: TraceId,
-        _name: &str,
+        name: &str,
         _kind: &SpanKind,
         _attributes: &[KeyValue],
         _links: &[Link],
     ) -> SamplingResult {
-        let decision =
-            if self.includes(trace_id) { SamplingDecision::RecordAndSample } else { SamplingDecision::Drop };
+        let of_an_order =
+            parent.map(|parent| parent.span().span_context().clone()).filter(SpanContext::is_valid);
+        let of_an_order = of_an_order.map_or(name == ROOT, |parent| parent.is_sampled());
+        let decision = if of_an_order && self.includes(trace_id) {
+            SamplingDecision::RecordAndSample
+        } else {
+            SamplingDecision::Drop
+        };
         let trace_state = parent
             .map_or_else(TraceState::default, |parent| parent.span().span_context().trace_state().clone());
         SamplingResult { decision, attributes: Vec::new(), trace_state }
@@ -76,6 +85,8 @@ impl IdGenerator for Ids {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry::trace::TraceFlags;
+
     use super::*;
 
     #[test]
@@ -87,6 +98,23 @@ mod tests {
         assert!((2_200..2_800).contains(&traced(0.25)), "{}", traced(0.25));
         let more = |order: &&TraceId| !Share(0.25).includes(**order) || Share(0.5).includes(**order);
         assert!(orders.iter().all(|order| more(&order)), "a larger share has all of a smaller one");
+    }
+
+    #[test]
+    fn what_belongs_to_no_order_is_left_out() {
+        let trace_id = TraceId::from_bytes([1; 16]);
+        let sampled = |parent: Option<&Context>, name: &str| {
+            let result = Share(1.0).should_sample(parent, trace_id, name, &SpanKind::Internal, &[], &[]);
+            result.decision == SamplingDecision::RecordAndSample
+        };
+        let within = |flags| {
+            let parent =
+                SpanContext::new(trace_id, SpanId::from_bytes([2; 8]), flags, true, TraceState::default());
+            Context::new().with_remote_span_context(parent)
+        };
+        assert!(sampled(None, ROOT) && !sampled(None, "reconciling object"));
+        assert!(sampled(Some(&within(TraceFlags::SAMPLED)), "reconcile"));
+        assert!(!sampled(Some(&within(TraceFlags::default())), "HTTP"));
     }
 
     #[test]

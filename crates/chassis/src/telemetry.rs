@@ -2,7 +2,6 @@
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
@@ -51,15 +50,14 @@ pub fn start_telemetry(settings: &Settings, process: &str) -> anyhow::Result<Met
     let collector = settings.otel_exporter_otlp_endpoint.as_deref().filter(|url| !url.trim().is_empty());
     let tracer = collector.map(|url| trace::start(process, url, settings.traced_share)).transpose()?;
     let spans = tracer.map(|tracer| {
-        let layer = tracing_opentelemetry::layer()
-            .with_location(false)
-            .with_tracked_inactivity(false)
-            .with_threads(false)
-            .with_tracer(tracer);
-        layer.with_filter(filter_fn(trace::is_traced).with_max_level_hint(LevelFilter::DEBUG))
+        let layer = tracing_opentelemetry::layer().with_location(false).with_tracked_inactivity(false);
+        layer.with_threads(false).with_tracer(tracer)
     });
+    // One filter for both: one of its own for each lets a question whether something is enabled, as sqlx asks for each statement,
+    // decide about the next span.
     tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
+        .with(filter)
+        .with(lines)
         .with(spans)
         .try_init()
         .map_err(|error| anyhow::anyhow!("failed to start logs: {error}"))?;

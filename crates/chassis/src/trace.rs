@@ -4,8 +4,8 @@
 //! something for an order knows what it is part of without having been told. What a message brought about becomes part of
 //! the span that sent it.
 //!
-//! Spans go to a collector only where one is named (`OTEL_EXPORTER_OTLP_ENDPOINT`); otherwise none is made. A trace begins with the
-//! field `trace_id` of a span: spans without it, as those of libraries, are left out.
+//! Spans go to a collector only where one is named (`OTEL_EXPORTER_OTLP_ENDPOINT`); otherwise none is made. What belongs to no
+//! order, as spans of libraries, is left out.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -13,20 +13,19 @@ use std::time::Duration;
 use events::TraceParent;
 use jiff::Timestamp;
 use opentelemetry::trace::{
-    Span as _, SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, Tracer, TracerProvider,
+    FutureExt as _, Span as _, SpanContext, SpanId, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
+    Tracer, TracerProvider,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
-use tracing::{Instrument as _, Metadata, Span};
+use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use crate::sampling::{Ids, Share};
+use crate::sampling::{Ids, ROOT, Share};
 use crate::{Point, SettingError};
 
-/// What is done inside of a span of ours: one span each, seen in traces and not in logs.
-const EFFECTS: &str = "supercargo::effect";
 /// How long spans that are not sent yet are waited for at the end.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -78,15 +77,6 @@ pub async fn finish_traces() {
     }
 }
 
-/// True of what belongs into traces.
-pub(crate) fn is_traced(metadata: &Metadata<'_>) -> bool {
-    if metadata.is_span() {
-        metadata.target() == EFFECTS || metadata.fields().field("trace_id").is_some()
-    } else {
-        *metadata.level() <= tracing::Level::WARN
-    }
-}
-
 /// Makes `span` part of what `trace` names, unless it was made in a span of the same trace; before it is entered.
 #[must_use]
 pub fn join(span: Span, trace: &TraceParent) -> Span {
@@ -116,14 +106,14 @@ pub fn end(span: &Span) {
     }
 }
 
-/// The present span, where it is part of a trace.
+/// The present span, where it is part of the trace of an order.
 pub(crate) fn present() -> Option<TraceParent> {
     TRACES.get()?;
     let context = Context::current();
     let span = context.span();
     let present = span.span_context();
     let text = || format!("00-{}-{}-01", present.trace_id(), present.span_id());
-    present.is_valid().then(|| TraceParent::parse(&text())).flatten()
+    (present.is_valid() && present.is_sampled()).then(|| TraceParent::parse(&text())).flatten()
 }
 
 /// What a message that is sent now names as its parent: the present span where it is one of `trace`, else `trace` itself.
@@ -133,17 +123,23 @@ pub(crate) fn onward(trace: &TraceParent) -> TraceParent {
     same.unwrap_or_else(|| trace.clone())
 }
 
-/// A span around an effect at `point`, where it is part of a trace.
-pub(crate) fn effect_span(point: Point) -> Span {
-    if present().is_none() {
-        return Span::none();
+/// Performs an effect at `point`, as a span of its own where it is part of a trace. Not one of `tracing`'s: log lines have
+/// enough in front of them.
+pub(crate) async fn traced<T, E>(
+    point: Point,
+    performing: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let Some((Traces { tracer, .. }, _)) = TRACES.get().zip(present()) else { return performing.await };
+    let builder = tracer.span_builder(point.to_string());
+    let context = Context::current();
+    let context = context.with_span(tracer.build_with_context(builder, &context));
+    let outcome = performing.with_context(context.clone()).await;
+    let span = context.span();
+    if outcome.is_err() {
+        span.set_status(Status::error(""));
     }
-    tracing::debug_span!(target: EFFECTS, "effect", otel.name = %point, otel.status_code = tracing::field::Empty)
-}
-
-/// Notes that the effect failed.
-pub(crate) fn failed(span: &Span) {
-    span.record("otel.status_code", "ERROR");
+    span.end();
+    outcome
 }
 
 /// A part of an order's story that is over.
@@ -174,6 +170,7 @@ impl Chapter<'_> {
 
     /// Tells it as the root of the order's trace: what all else is part of.
     pub fn tell_as_root(&self) {
+        debug_assert_eq!(self.name, ROOT, "no other name begins a trace");
         if let Some(root) = remote(&TraceParent::of_order(self.order_id)) {
             Ids::next(root.trace_id(), root.span_id());
             self.tell_in(None);

@@ -9,7 +9,7 @@ pub mod faults;
 mod lost;
 mod point;
 
-use crate::trace::{effect_span, failed, within};
+use crate::trace::traced;
 
 pub use lost::LostAnswer;
 pub(crate) use point::Concerns;
@@ -118,19 +118,6 @@ where
             perform().await
         }
     }
-}
-
-/// As a span of its own, where it is part of a trace.
-async fn traced<T, E>(point: Point, performing: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    let span = effect_span(point);
-    let noted = async {
-        let outcome = performing.await;
-        if outcome.is_err() {
-            failed(&span);
-        }
-        outcome
-    };
-    within(span.clone(), noted).await
 }
 
 /// A recovery time of production, which tests that crash hundreds of times shorten.
