@@ -65,6 +65,8 @@ impl Running {
             .with("RATE_LIMIT_USER", "1000000")
             .with("RATE_LIMIT_SIGNUP", "1000000")
             .with("RATE_LIMIT_LOGIN", "1000000")
+            .with("LIVE_STREAMS", "2000")
+            .with("LIVE_STREAMS_PER_USER", "2000")
             .with("KUBECONFIG", &kubeconfig.to_string_lossy())
             .start(&logs.join(format!("bench-{name}.log")))?;
         let running = Self { name, child, address };
