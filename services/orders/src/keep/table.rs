@@ -48,7 +48,7 @@ impl Kept {
 
     /// True of an order that was deleted before it was accepted: it goes without an archive.
     fn is_withdrawn(&self) -> bool {
-        self.is_gone && self.is_order() && self.resource.pointer("/status/phase").is_none()
+        self.is_gone && self.is_order() && self.resource.pointer("/status/phase").is_none_or(Value::is_null)
     }
 }
 
