@@ -22,7 +22,9 @@ delete validatingadmissionpolicies admissionregistration.k8s.io -
 update leases coordination.k8s.io kube-system
 create leases coordination.k8s.io $NAMESPACE operator
 get orders supercargo.dev other operator orders
-list orders supercargo.dev $NAMESPACE operator
+list orders supercargo.dev $NAMESPACE operator orders
+list payments supercargo.dev $NAMESPACE operator orders
+get payments supercargo.dev $NAMESPACE operator
 create orders supercargo.dev $NAMESPACE orders
 create orders supercargo.dev other
 update orders supercargo.dev $NAMESPACE
