@@ -83,7 +83,7 @@ pub fn join(span: Span, trace: &TraceParent) -> Span {
     if TRACES.get().is_some()
         && present().is_none_or(|present| present.trace_id() != trace.trace_id())
         && let Some(parent) = remote(trace)
-        // Left out by the filter, or filtered: then there is nothing to join.
+        // Left out by the filter of the logs: then there is nothing to join.
         && let Err(error) = span.set_parent(Context::new().with_remote_span_context(parent))
     {
         tracing::trace!("a span joins no trace: {error}");
@@ -95,25 +95,24 @@ pub fn join(span: Span, trace: &TraceParent) -> Span {
 /// would keep it open otherwise.
 pub async fn within<T>(span: Span, what: impl Future<Output = T>) -> T {
     let outcome = what.instrument(span.clone()).await;
-    end(&span);
-    outcome
-}
-
-/// Ends `span` for traces, whoever else holds it.
-pub fn end(span: &Span) {
     if TRACES.get().is_some() {
         span.context().span().end();
     }
+    outcome
 }
 
 /// The present span, where it is part of the trace of an order.
 pub(crate) fn present() -> Option<TraceParent> {
+    let present = current()?;
+    TraceParent::parse(&format!("00-{}-{}-01", present.trace_id(), present.span_id()))
+}
+
+/// As [`present`], as OpenTelemetry has it.
+fn current() -> Option<SpanContext> {
     TRACES.get()?;
     let context = Context::current();
-    let span = context.span();
-    let present = span.span_context();
-    let text = || format!("00-{}-{}-01", present.trace_id(), present.span_id());
-    (present.is_valid() && present.is_sampled()).then(|| TraceParent::parse(&text())).flatten()
+    let present = context.span().span_context().clone();
+    (present.is_valid() && present.is_sampled()).then_some(present)
 }
 
 /// What a message that is sent now names as its parent: the present span where it is one of `trace`, else `trace` itself.
@@ -129,7 +128,7 @@ pub(crate) async fn traced<T, E>(
     point: Point,
     performing: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
-    let Some((Traces { tracer, .. }, _)) = TRACES.get().zip(present()) else { return performing.await };
+    let Some((Traces { tracer, .. }, _)) = TRACES.get().zip(current()) else { return performing.await };
     let builder = tracer.span_builder(point.to_string());
     let context = Context::current();
     let context = context.with_span(tracer.build_with_context(builder, &context));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::questions::{AskError, ask};
-use chassis::trace::{end, join};
+use chassis::trace::{join, within};
 use chassis::{Point, clock, effect};
 use events::TraceParent;
 use events::questions::{CheckCustomer, Quote, RecallName};
@@ -14,7 +14,6 @@ use kube::api::{Api, PostParams};
 use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
 use resources::{Order, OrderStatus, Payment, RepairAction, Shipment, StockReservation};
-use tracing::Instrument;
 
 use super::decide::{Situation, decide};
 use super::effects;
@@ -64,15 +63,18 @@ pub(crate) async fn reconcile(order: Arc<Order>, controller: Arc<Controller>) ->
     let name = format!("{}/{}", order.namespace().unwrap_or_default(), order.name_any());
     let span = join(tracing::info_span!("reconcile", order = id, name, trace_id = trace.trace_id()), &trace);
     let started = std::time::Instant::now();
-    let outcome = drive(&order, &uid, &id, &controller).instrument(span.clone()).await;
+    let driving = async {
+        let outcome = drive(&order, &uid, &id, &controller).await;
+        if let Err(error) = &outcome
+            && !error.is_conflict()
+        {
+            tracing::warn!("failed to drive, will retry: {}", error.chain());
+        }
+        outcome
+    };
+    let outcome = within(span, driving).await;
     metrics::histogram!("supercargo_reconcile_seconds", "kind" => "Order")
         .record(started.elapsed().as_secs_f64());
-    if let Err(error) = &outcome
-        && !error.is_conflict()
-    {
-        span.in_scope(|| tracing::warn!("failed to drive, will retry: {}", error.chain()));
-    }
-    end(&span);
     outcome
 }
 
