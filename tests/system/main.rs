@@ -6,7 +6,7 @@
 mod api_guide;
 mod archive;
 mod audit;
-mod audit_speed;
+mod audit_repairs;
 mod cancel;
 mod dead_letters;
 mod deadlines;

@@ -1,5 +1,7 @@
 //! How long the audit takes: archived orders by the thousand in a database of the test's own, and a provider that lists
-//! their charges. `AUDIT_ORDERS=100000 cargo test --test system audit_speed -- --nocapture` measures the promise.
+//! their charges. `AUDIT_ORDERS=100000 cargo test --test audit_speed -- --nocapture` measures the promise. It is no part
+//! of the system's tests, so that neither keeps the other waiting.
+#![cfg(test)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +16,8 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 use testkit::{Program, Stack};
 
-use crate::Tested;
+/// What a test answers.
+type Tested = anyhow::Result<()>;
 
 /// What is promised: 100,000 orders in a minute.
 const PROMISED_PER_SECOND: u64 = 100_000 / 60;
@@ -213,7 +216,7 @@ async fn audit_speed_is_a_hundred_thousand_orders_a_minute_and_one_wrong_among_t
     assert!(checked["orders"].as_u64().is_some_and(|count| count >= orders), "{checked}");
     assert_eq!((checked["charges"].as_u64(), checked["events"].as_u64()), (Some(orders), Some(6 * orders)));
     let took = report["durationMs"].as_u64().context("a report without its duration")?;
-    // Other tests run at the same time on the same machine, and look twice at what is theirs.
+    // A machine that is busy otherwise, with unoptimized code, is slower by this much and no more.
     let allowed = 30_000 + orders * 1000 / PROMISED_PER_SECOND;
     assert!(took < allowed, "{orders} orders took {took} ms, {allowed} are allowed");
 
