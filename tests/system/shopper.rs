@@ -255,6 +255,32 @@ async fn who_signs_out_is_signed_out_everywhere_at_once() -> Tested {
 }
 
 #[tokio::test]
+async fn who_changes_their_password_stays_in_here_and_is_out_elsewhere() -> Tested {
+    let stack = Stack::from_env().await?;
+    let visitor = Visitor::signed_up(&stack).await?;
+    let login = json!({ "email": visitor.email, "password": PASSWORD });
+    let entered = visitor.send("POST", "/users/login", login.clone()).await?;
+    let elsewhere = {
+        let mut elsewhere = visitor.clone();
+        elsewhere.token = Some(entered.text("/token")?);
+        elsewhere
+    };
+    elsewhere.get("/orders").await?.expect(200)?;
+    let change = |current: &str| json!({ "current": current, "new": "battery staple" });
+    let refused = visitor.send("PUT", "/users/me/password", change("not the right one")).await?;
+    assert_eq!((refused.status, &refused.body["pointer"]), (422, &json!("/current")), "{}", refused.body);
+    elsewhere.get("/orders").await?.expect(200)?;
+    let changed = visitor.send("PUT", "/users/me/password", change(PASSWORD)).await?;
+    assert_eq!(changed.status, 204, "{}", changed.body);
+    visitor.get("/orders").await?.expect(200)?;
+    assert_eq!(elsewhere.get("/orders").await?.status, 401);
+    assert_eq!(visitor.send("POST", "/users/login", login).await?.status, 401);
+    let login = json!({ "email": visitor.email, "password": "battery staple" });
+    visitor.send("POST", "/users/login", login).await?.expect(200)?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn whose_account_is_disabled_has_no_token_any_more_and_no_new_order() -> Tested {
     let stack = Stack::from_env().await?;
     let visitor = Visitor::signed_up(&stack).await?;

@@ -101,8 +101,8 @@ struct SignedUp {
 /// Lets people in and out.
 #[derive(Clone)]
 pub struct Entrance {
-    store: Store,
-    passwords: Arc<Passwords>,
+    pub(crate) store: Store,
+    pub(crate) passwords: Arc<Passwords>,
     tokens: Arc<Tokens>,
 }
 
@@ -219,7 +219,7 @@ impl Entrance {
     }
 
     /// The account, locked, where it is enabled.
-    async fn enabled_in_tx(
+    pub(crate) async fn enabled_in_tx(
         &self,
         transaction: &mut Transaction,
         id: &str,

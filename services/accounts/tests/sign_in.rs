@@ -6,8 +6,8 @@ mod support;
 
 use accounts::questions::{AddUser, SetDisabled};
 use accounts::{
-    Administration, Asker, Entered, Entrance, LogIn, Origin, Permissions, Profiles, Refreshed, Register,
-    Ticket,
+    Administration, Asker, Changer, Entered, Entrance, LogIn, Origin, PasswordChange, Permissions, Profiles,
+    Refreshed, Register, Ticket,
 };
 use chassis::clock;
 use events::questions::{CheckSession, SessionAnswer};
@@ -296,5 +296,45 @@ async fn users_are_found_in_pages_or_by_their_email() {
     let another = administration.set_disabled(root, &after, true, world.now).await.unwrap();
     assert!(another.disabled);
     assert!(!administration.set_disabled(root, &after, false, world.now).await.unwrap().disabled);
+    world.database.drop().await;
+}
+
+#[tokio::test]
+async fn another_password_needs_the_present_one_and_ends_the_other_sessions() {
+    let world = World::make().await;
+    let entered = world.register(EMAIL).await;
+    let here = entered.ticket.unwrap().session().to_owned();
+    let elsewhere = world.log_in(EMAIL, PASSWORD).await.unwrap().ticket.unwrap();
+    let changer = Changer { id: &entered.user.id, email: EMAIL, session: &here };
+    let change = |current: &str, new: &str| {
+        let change = PasswordChange { current: current.into(), new: new.into() };
+        world.entrance.change_password(changer, change, Origin::default(), world.now)
+    };
+    let (status, told) = refused(change("wrong horse", "battery staple").await);
+    assert_eq!((status, told.contains("not the present password")), (422, true), "{told}");
+    assert!(world.is_alive(elsewhere.session()).await, "what is refused changes nothing");
+
+    change(PASSWORD, "battery staple").await.unwrap();
+    assert!(world.is_alive(&here).await && !world.is_alive(elsewhere.session()).await);
+    assert!(matches!(world.refresh(&elsewhere, 20).await, Refreshed::Over));
+    assert_eq!(refused(world.log_in(EMAIL, PASSWORD).await).0, 401, "the old one is none any more");
+    assert!(world.log_in(EMAIL, "battery staple").await.is_ok());
+    assert_eq!(world.told().await.last().map(String::as_str), Some("dev.supercargo.user.logged_out.v1"));
+    world.database.drop().await;
+}
+
+#[tokio::test]
+async fn a_password_is_guessed_by_a_token_as_rarely_as_at_the_door() {
+    let world = World::make().await;
+    let entered = world.register(EMAIL).await;
+    let here = entered.ticket.unwrap().session().to_owned();
+    let changer = Changer { id: &entered.user.id, email: EMAIL, session: &here };
+    let mut statuses = Vec::new();
+    for current in [["wrong"; 10].as_slice(), &[PASSWORD]].concat() {
+        let change = PasswordChange { current: current.into(), new: "battery staple".into() };
+        let changed = world.entrance.change_password(changer, change, Origin::default(), world.now).await;
+        statuses.push(refused(changed).0);
+    }
+    assert_eq!(statuses, [[422; 10].as_slice(), &[429]].concat());
     world.database.drop().await;
 }

@@ -66,3 +66,8 @@ async fn read_keys(State(desk): State<Desk>) -> Result<impl IntoResponse, Proble
 fn cleared(headers: &HeaderMap) -> String {
     cookie::clearing(cookie::is_secure(headers))
 }
+
+/// Where a request comes from, as the gateway saw it.
+fn address(headers: &HeaderMap) -> Option<&str> {
+    headers.get(rest::CLIENT_ADDRESS)?.to_str().ok()
+}

@@ -1,11 +1,15 @@
-//! `/users/me`.
+//! `/users/me`, and the password of the user who asks.
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::MethodFilter;
+use chassis::clock;
 use rest::{Body, Caller, Operation, Problem, Routes};
 
-use super::Desk;
+use super::{Desk, address};
+use crate::guesses::Origin;
+use crate::password_change::{Changer, PasswordChange};
 use crate::profile::{Profile, ProfileChange};
 
 pub(super) fn routes(routes: Routes<Desk>) -> Routes<Desk> {
@@ -16,12 +20,20 @@ pub(super) fn routes(routes: Routes<Desk>) -> Routes<Desk> {
         .needs_token(None)
         .reads::<ProfileChange>()
         .answers::<Profile>(200, "The user as it is now.");
-    routes.with(MethodFilter::GET, "/users/me", read, self::read).with(
-        MethodFilter::PUT,
-        "/users/me",
-        change,
-        self::change,
+    let password = Operation::new(
+        "users",
+        "changePassword",
+        "Replaces the password of the user who asks, and ends their other sessions everywhere.",
     )
+    .needs_token(None)
+    .reads::<PasswordChange>()
+    .answers_raw(204, "The password is another one; this session stays.", &[])
+    .refuses(409, "It was changed at the same time.")
+    .refuses(429, "The present password was wrong too often.");
+    routes
+        .with(MethodFilter::GET, "/users/me", read, self::read)
+        .with(MethodFilter::PUT, "/users/me", change, self::change)
+        .with(MethodFilter::PUT, "/users/me/password", password, self::change_password)
 }
 
 async fn read(State(desk): State<Desk>, caller: Caller) -> Result<Json<Profile>, Problem> {
@@ -34,4 +46,17 @@ async fn change(
     Body(change): Body<ProfileChange>,
 ) -> Result<Json<Profile>, Problem> {
     desk.profiles.change(caller.id(), change).await.map(Json)
+}
+
+async fn change_password(
+    State(desk): State<Desk>,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(change): Body<PasswordChange>,
+) -> Result<StatusCode, Problem> {
+    let changer = Changer { id: caller.id(), email: &caller.user.email, session: &caller.session };
+    let origin = Origin { address: address(&headers), ticket: None };
+    desk.entrance.change_password(changer, change, origin, clock::now()).await?;
+    desk.logouts.broadcast().await?;
+    Ok(StatusCode::NO_CONTENT)
 }

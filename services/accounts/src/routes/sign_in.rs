@@ -10,7 +10,7 @@ use rest::{Body, Caller, IdempotencyKey, Operation, Problem, Routes, Stored};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Desk, cleared};
+use super::{Desk, address, cleared};
 use crate::entrance::{Entered, LogIn, Refreshed, Register};
 use crate::guesses::Origin;
 use crate::profile::Profile;
@@ -83,8 +83,7 @@ async fn log_in(
     Body(asked): Body<LogIn>,
 ) -> Result<Response, Problem> {
     let ticket = cookie::presented(&headers);
-    let address = headers.get(rest::CLIENT_ADDRESS).and_then(|address| address.to_str().ok());
-    let origin = Origin { address, ticket: ticket.as_ref() };
+    let origin = Origin { address: address(&headers), ticket: ticket.as_ref() };
     let entered = desk.entrance.log_in(asked, origin, clock::now()).await;
     counted("login", entered.as_ref().err());
     let Entered { token, user, ticket, replayed: _ } = entered?;

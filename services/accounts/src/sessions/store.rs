@@ -139,6 +139,23 @@ pub(crate) async fn end_all_in_tx(
     Ok(())
 }
 
+/// Ends all sessions of the account but one; false when there was no other.
+pub(crate) async fn end_others_in_tx(
+    transaction: &mut Transaction,
+    user: &str,
+    session: &str,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let ended =
+        sqlx::query("UPDATE sessions SET ended_at = $3 WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL")
+            .bind(user)
+            .bind(session)
+            .bind(to_database(now))
+            .execute(&mut **transaction)
+            .await?;
+    Ok(ended.rows_affected() > 0)
+}
+
 /// Whose session it is, where it is alive.
 pub(crate) async fn identity(
     pool: &PgPool,

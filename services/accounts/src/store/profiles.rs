@@ -145,3 +145,21 @@ pub(crate) async fn save_in_tx(transaction: &mut Transaction, profile: &Profile)
     .await?;
     Ok(())
 }
+
+/// Replaces the hash of the account's password; false when it is not `kept` any more.
+pub(crate) async fn replace_hash_in_tx(
+    transaction: &mut Transaction,
+    id: &str,
+    kept: &Hash,
+    hash: &Hash,
+) -> Result<bool, Error> {
+    let replaced = sqlx::query(
+        "UPDATE users SET password_hash = $3, updated_at = now() WHERE id = $1 AND password_hash = $2",
+    )
+    .bind(id)
+    .bind(kept.text())
+    .bind(hash.text())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(replaced.rows_affected() == 1)
+}
