@@ -34,14 +34,20 @@ pub(crate) trait Child:
     /// The spec.
     type Spec: CommandTarget + Serialize + Clone + PartialEq + Send + Sync;
     /// The status that the service reports.
-    type Status: DeserializeOwned + Send;
+    type Status: DeserializeOwned + Clone + Send + Sync;
     /// The kind's name, for logs and metrics.
     const KIND: &'static str;
 
     fn new(name: &str, spec: Self::Spec) -> Self;
     fn spec(&self) -> &Self::Spec;
     fn with_spec(&self, spec: Self::Spec) -> Self;
+    /// As its service has it, of a child that has no resource.
     fn with_status(self, status: Self::Status) -> Self;
+    fn status(&self) -> Option<&Self::Status>;
+    /// As it will be once the report is written to the resource.
+    fn with_report(&self, report: Self::Status) -> Self;
+    /// Grows from one report of a child to the next.
+    fn report_number(status: &Self::Status) -> (i64, Option<i64>);
     fn order_reference(spec: &Self::Spec) -> &OrderReference;
     /// True when the service has answered the present spec and nothing is left to ask.
     fn is_answered(&self) -> bool;
@@ -73,6 +79,18 @@ macro_rules! child_accessors {
         fn with_status(self, status: Self::Status) -> Self {
             // Such a child has no generation, and its answer is to the spec that was asked: both are absent.
             Self { status: Some($status { observed_generation: None, ..status }), ..self }
+        }
+
+        fn status(&self) -> Option<&Self::Status> {
+            self.status.as_ref()
+        }
+
+        fn with_report(&self, report: Self::Status) -> Self {
+            Self { status: Some(report), ..self.clone() }
+        }
+
+        fn report_number(status: &Self::Status) -> (i64, Option<i64>) {
+            (status.revision, status.observed_generation)
         }
 
         fn order_reference(spec: &Self::Spec) -> &resources::OrderReference {

@@ -17,7 +17,8 @@ use crate::child::{Child, Commander, command, resend_after_error};
 use crate::dead_letters::{DeadLetters, follow};
 use crate::error::Error;
 use crate::leadership::Mandate;
-use crate::order::{Controller, Memory, Turns, reconcile, requeue_after_error};
+use crate::order::{Controller, Memory, Pace, Turns, reconcile, requeue_after_error};
+use crate::reports::{self, Reports};
 use crate::watch::{Suspicion, Watching, watch};
 use crate::world::World;
 
@@ -66,6 +67,7 @@ pub(crate) async fn run(
         jetstream: platform.jetstream.clone(),
         orders: orders.clone(),
         dead_letters: DeadLetters::default(),
+        reports: Reports::default(),
         mandate,
         suspicion: watching.suspicion.clone(),
         reservations: reservations.clone(),
@@ -81,6 +83,7 @@ pub(crate) async fn run(
         recorder: Recorder::new(client, reporter),
         commander: commander.clone(),
         turns: Turns::default(),
+        pace: Pace::default(),
     });
     let ready = async {
         // Deciding on half-filled caches would take what exists for missing.
@@ -98,6 +101,7 @@ pub(crate) async fn run(
     tokio::join!(
         follow_clock(changed.clone(), &stop),
         follow(&world.jetstream, &world.dead_letters, &orders, &wake, &stop),
+        reports::follow(&world.nats, scope.namespace.as_deref(), &world.reports, &wake, &stop),
         follow_shops(shop_watch, platform.kubernetes.clone(), changed, stop.clone()),
         drive_children(reservation_watch, reservations.clone(), &commander, &wake, scope, &stop),
         drive_children(payment_watch, payments.clone(), &commander, &wake, scope, &stop),

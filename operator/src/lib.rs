@@ -2,6 +2,7 @@
 //!
 //! - [`order`]: the controller of orders, with a pure decision and one file a phase.
 //! - `reservation`, `payment`, `shipment`: children as the services know them; `child` makes them and sends their wishes.
+//! - `reports`: what services tell ahead of the resources.
 //! - `archive`: what is finished is kept by `orders`, then goes.
 //! - `leadership`, `controllers`, `watch`, `world`: who drives, what runs, what is watched, what is reached.
 
@@ -15,6 +16,7 @@ mod leadership;
 pub mod order;
 mod payment;
 pub mod policy;
+mod reports;
 mod reservation;
 mod retell;
 mod shipment;

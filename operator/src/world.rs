@@ -16,6 +16,7 @@ use crate::error::{Error, Failed};
 use crate::leadership::Mandate;
 use crate::order::{Children, Made, Recollection};
 use crate::policy::Policy;
+use crate::reports::Reports;
 use crate::watch::Suspicion;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -28,6 +29,7 @@ pub(crate) struct World {
     pub(crate) jetstream: jetstream::Context,
     pub(crate) orders: Store<Order>,
     pub(crate) dead_letters: DeadLetters,
+    pub(crate) reports: Reports,
     pub(crate) mandate: Mandate,
     pub(crate) suspicion: Suspicion,
     pub(crate) reservations: Store<StockReservation>,

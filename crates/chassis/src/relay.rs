@@ -371,6 +371,10 @@ async fn send(
             let point = Point::new(service, "outbox", "report");
             let key = report.key();
             let span = trace.as_ref().map_or_else(Span::none, telling);
+            let ahead = Point::new(service, "outbox", "ahead");
+            if let Err(error) = effect(ahead, &key, || report.tell_ahead(&platform.nats)).await {
+                tracing::debug!(report = key, "{error:#}");
+            }
             let reporting = within(span, effect(point, &key, || report.write(&platform.kubernetes)));
             let written = tokio::time::timeout(Duration::from_secs(10), reporting)
                 .await

@@ -83,6 +83,19 @@ pub(crate) enum Reported {
 }
 
 impl StatusReport {
+    /// Where reports are told ahead of the resources, as core messages that nobody has to receive.
+    pub const SUBJECTS: &str = "supercargo.report.*";
+
+    /// Tells it to whoever listens. It may get lost: what counts is the resource.
+    ///
+    /// # Errors
+    /// When the connection to NATS is closed.
+    pub(crate) async fn tell_ahead(&self, nats: &async_nats::Client) -> anyhow::Result<()> {
+        let subject = format!("supercargo.report.{}", self.kind.as_str().to_lowercase());
+        let payload = serde_json::to_vec(self).context("failed to write a report")?;
+        nats.publish(subject, payload.into()).await.context("failed to tell a report ahead")
+    }
+
     /// Which object this is about; later reports about it replace earlier ones.
     pub(crate) fn key(&self) -> String {
         format!("{}/{}/{}/{}", self.kind, self.namespace, self.name, self.uid)

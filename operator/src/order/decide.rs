@@ -4,6 +4,8 @@
 //! so that every transition is named, also those passed while nobody looked. Facts come before wishes: what services have
 //! reported is followed first, then a wish to stop; so a decision that is made again after a crash passes the same way.
 
+use std::cell::Cell;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use resources::{
@@ -66,7 +68,7 @@ pub struct Situation<'a> {
 /// What is to be done about an order.
 #[must_use]
 pub fn decide(situation: &Situation<'_>) -> Decision {
-    let mut draft = Draft { situation, status: situation.status.clone() };
+    let mut draft = Draft { situation, status: situation.status.clone(), is_awaited: Cell::new(false) };
     let mut transitions = Vec::new();
     let mut asked = Vec::new();
     settle_timers(&mut draft);
@@ -226,5 +228,5 @@ fn may_be_overtaken(draft: &Draft<'_>) -> bool {
         )
         | None => false,
     };
-    routine && !draft.is_suspended()
+    routine && !draft.is_suspended() && !draft.is_awaited.get()
 }

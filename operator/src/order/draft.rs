@@ -1,5 +1,6 @@
 //! The situation with the status as it stands after the transitions decided so far.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,6 +18,8 @@ use super::view::{PaymentView, ReservationView, ShipmentView};
 pub(crate) struct Draft<'a> {
     pub(crate) situation: &'a Situation<'a>,
     pub(crate) status: OrderStatus,
+    /// True when something waits for the status to be written.
+    pub(crate) is_awaited: Cell<bool>,
 }
 
 impl<'a> Draft<'a> {
@@ -58,12 +61,16 @@ impl<'a> Draft<'a> {
 
     /// True once the resource itself tells the present phase. What cannot be taken back, and what a decision from an
     /// older phase would take for something else, is done only then: whoever decides on an older state, after a crash or
-    /// from a stale cache, has neither begun it nor meets it half done.
+    /// from a stale cache, has neither begun it nor meets it half done. Who asks too early has it written at once.
     pub(crate) fn is_recorded(&self) -> bool {
         let written = self.situation.order.status.as_ref();
-        written.is_some_and(|written| {
+        let recorded = written.is_some_and(|written| {
             written.sequence >= self.status.sequence && written.repairs.last() == self.status.repairs.last()
-        })
+        });
+        if !recorded {
+            self.is_awaited.set(true);
+        }
+        recorded
     }
 
     /// The reason of the transition into the present phase, whatever was said since.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use chassis::trace::Chapter;
 use chassis::{ChildKind, Point, effect, publish_event};
 use events::OrderTransition;
+use futures::StreamExt;
+use futures::stream::FuturesOrdered;
 use jiff::Timestamp;
 use kube::Resource;
 use kube::ResourceExt;
@@ -15,6 +17,7 @@ use resources::{FINALIZER, HistoryEntry, Order, OrderStatus};
 
 use super::decide::Situation;
 use super::made::Made;
+use super::pace::Pace;
 use super::plan::{Effect, Plan, Tell};
 use super::reconcile::Controller;
 use crate::child::Answered;
@@ -80,14 +83,21 @@ pub(super) async fn tell_what_is_written(
         }
         return Ok(());
     };
+    // All are sent, oldest first, before the first is acknowledged. Where one fails, it and those after it are told again.
+    let mut telling = FuturesOrdered::new();
     for (entry, decided) in recollection.news(written) {
         let data = match decided {
             Some(transition) => transition.data.clone(),
             None => announce::transition(situation, written).retold(written, entry),
         };
-        tell(&data, controller).await?;
+        telling.push_back(tell(data, controller));
+    }
+    for (entry, decided) in recollection.news(written) {
+        if let Some(told) = telling.next().await {
+            told?;
+        }
         if decided.is_some() {
-            time_in_phase(situation.id, written, entry);
+            time_in_phase(situation.id, written, entry, &controller.pace);
             tell_the_whole(order, situation.id, written, entry);
         }
         if let Some(tell) = decided.and_then(|transition| transition.tell.as_ref()) {
@@ -122,18 +132,19 @@ fn tell_the_whole(order: &Order, order_id: &str, status: &OrderStatus, ended: &H
 }
 
 /// How long the order was in the phase that it has left.
-fn time_in_phase(order_id: &str, status: &OrderStatus, entered: &HistoryEntry) {
+fn time_in_phase(order_id: &str, status: &OrderStatus, entered: &HistoryEntry, pace: &Pace) {
     let before = entered.sequence.saturating_sub(1);
     if let Some(left) = status.history.iter().rev().find(|entry| entry.sequence == before) {
         let rested = entered.at.0.duration_since(left.at.0).unsigned_abs();
         metrics::histogram!("supercargo_order_phase_seconds", "phase" => left.phase.as_str())
             .record(rested.as_secs_f64());
+        pace.learn(left.phase, rested);
         let (began, ended) = (left.at.0, entered.at.0);
         Chapter { order_id, name: left.phase.as_str(), began, ended, details: &[] }.tell();
     }
 }
 
-async fn tell(data: &OrderTransition, controller: &Controller) -> Result<(), Error> {
+async fn tell(data: OrderTransition, controller: &Controller) -> Result<(), Error> {
     controller.world.may_act("announce a transition")?;
     let event = data.event().map_err(|error| Error::new("write an event", Failed::Publish(error.into())))?;
     let point = Point::new("operator", "Order", "announce");

@@ -19,6 +19,7 @@ use super::decide::{Situation, decide};
 use super::effects;
 use super::made::SHOWN_WITHIN;
 use super::memory::{Memory, Recollection};
+use super::pace::Pace;
 use super::plan::{Decision, Plan, Urgency};
 use super::quotation::Quotation;
 use super::requests;
@@ -45,6 +46,7 @@ pub(crate) struct Controller {
     pub(crate) recorder: Recorder,
     pub(crate) commander: Arc<Commander>,
     pub(crate) turns: Turns,
+    pub(crate) pace: Pace,
 }
 
 /// The children as they are in the caches, less those of an earlier order of the same name.
@@ -145,6 +147,7 @@ async fn drive(order: &Arc<Order>, uid: &str, id: &str, controller: &Controller)
             memory.made = std::mem::take(&mut memory.made).unless_shown(&children);
         });
     }
+    let children = world.reports.newest(children);
     let status = recollection.newest(order.status.as_ref());
     // Times in resources carry microseconds: what is decided is what is read back.
     let now = Timestamp::from_microsecond(clock::now().as_microsecond()).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -237,7 +240,7 @@ async fn act(
             return Ok(requeue(situation.now, [look_again, performed.look_again]));
         }
         Urgency::Cosmetic => COSMETIC_DELAY,
-        Urgency::Soon => situation.policy.status_delay,
+        Urgency::Soon => controller.pace.wait(status.phase, situation.policy.status_delay),
         Urgency::Now => Duration::ZERO,
     };
     recollection.wait_to_write(situation.now, transition_is_new);

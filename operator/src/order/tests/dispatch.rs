@@ -3,6 +3,7 @@
 use resources::OrderPhase::*;
 use resources::{OrderPhase, PaymentDesired, PaymentPhase, ReservationPhase, ShipmentDesired, ShipmentPhase};
 
+use super::super::Urgency;
 use super::builders::{Case, order_in};
 
 fn promised() -> Case {
@@ -34,6 +35,7 @@ fn the_money_is_taken_only_once_the_resource_says_paid() {
     let first = case.decide();
     assert_eq!(first.transitions.len(), 1);
     assert!(first.effects.is_empty());
+    assert_eq!(first.urgency, Urgency::Now, "the money waits for this write");
     assert_eq!(case.after(&first).decide().effects.len(), 1);
 }
 

@@ -11,6 +11,7 @@ use super::world::{Luck, World};
 #[derive(Clone, Copy, Debug)]
 enum Happening {
     See(usize, u8),
+    Hear(usize, u8),
     Reconcile(usize, Luck),
     /// All that there is to see, do, send and answer, once.
     Round(u8),
@@ -38,6 +39,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     let luck = prop_oneof![6 => Just(Luck::Prompt), 3 => Just(Luck::Lazy), 1 => Just(Luck::Dies)];
     prop_oneof![
         20 => (leader(), prop_oneof![3 => Just(15_u8), 1 => any::<u8>()]).prop_map(|(it, what)| Happening::See(it, what)),
+        14 => (leader(), prop_oneof![3 => Just(7_u8), 1 => any::<u8>()]).prop_map(|(it, what)| Happening::Hear(it, what)),
         24 => (leader(), luck).prop_map(|(it, luck)| Happening::Reconcile(it, luck)),
         30 => any::<u8>().prop_map(Happening::Round),
         1 => leader().prop_map(Happening::Restart),
@@ -61,6 +63,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 fn happen(world: &mut World, happening: Happening) {
     match happening {
         Happening::See(leader, what) => world.see(leader, what),
+        Happening::Hear(leader, what) => world.hear(leader, what),
         Happening::Reconcile(leader, luck) => {
             let before = (luck == Luck::Dies).then(|| world.restart(leader));
             let plan = world.reconcile(leader, luck);

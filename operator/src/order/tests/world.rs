@@ -3,8 +3,8 @@
 use jiff::{Timestamp, ToSpan};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use resources::{
-    Cancel, Order, OrderPhase, OrderStatus, Payment, PaymentChoice, RepairAction, ReservationPhase, Shipment,
-    StockReservation,
+    Cancel, Order, OrderPhase, OrderStatus, Payment, PaymentChoice, PaymentStatus, RepairAction,
+    ReservationPhase, Shipment, ShipmentStatus, StockReservation, StockReservationStatus,
 };
 
 use super::super::memory::Recollection;
@@ -29,6 +29,15 @@ pub(super) struct Objects {
 pub(super) struct Leader {
     pub(super) cache: Objects,
     memory: Recollection,
+    heard: Heard,
+}
+
+/// What a leader was told ahead of the resources: the children as they will be once the reports are written.
+#[derive(Clone, Default)]
+struct Heard {
+    reservation: Option<StockReservation>,
+    payment: Option<Payment>,
+    shipment: Option<Shipment>,
 }
 
 pub(super) struct World {
@@ -70,7 +79,8 @@ impl World {
     pub(super) fn new(shop: &str) -> Self {
         let Case { order, shop, now, .. } = order().shop(shop);
         let server = Objects { order, reservation: None, payment: None, shipment: None };
-        let leader = Leader { cache: server.clone(), memory: Recollection::default() };
+        let leader =
+            Leader { cache: server.clone(), memory: Recollection::default(), heard: Heard::default() };
         let mut world = Self {
             server,
             leaders: [leader.clone(), leader],
@@ -172,25 +182,47 @@ impl World {
     /// A leader loses its memory and reads everything anew.
     pub(super) fn restart(&mut self, leader: usize) {
         self.leaders[leader].memory = Recollection::default();
+        self.leaders[leader].heard = Heard::default();
         self.see(leader, 15);
     }
 
+    /// A leader is told what services will report, by the bits of `what`.
+    pub(super) fn hear(&mut self, leader: usize, what: u8) {
+        self.version += 1;
+        let (revision, heard) = (self.version, &mut self.leaders[leader].heard);
+        if what & 1 != 0 && self.inventory.state != ReservationPhase::Pending {
+            let report = StockReservationStatus { revision, ..self.inventory.status() };
+            heard.reservation = self.server.reservation.as_ref().map(|child| child.with_report(report));
+        }
+        if what & 2 != 0 {
+            let report = PaymentStatus { revision, ..self.till.status() };
+            heard.payment = self.server.payment.as_ref().map(|child| child.with_report(report));
+        }
+        if what & 4 != 0 {
+            let report = ShipmentStatus { revision, ..self.carrier.status() };
+            heard.shipment = self.server.shipment.as_ref().map(|child| child.with_report(report));
+        }
+    }
+
     pub(super) fn plan(&self, leader: usize) -> Option<Plan> {
-        let Leader { cache, memory } = &self.leaders[leader];
+        let Leader { cache, memory, heard } = &self.leaders[leader];
         let own_write = memory.replaced.is_some() && memory.replaced == cache.order.metadata.resource_version;
         if own_write || self.archived {
             return None;
         }
         let status = memory.newest(cache.order.status.as_ref());
         let direct = &memory.direct;
+        let reservation = newest(cache.reservation.as_ref(), heard.reservation.as_ref());
+        let payment = newest(cache.payment.as_ref(), heard.payment.as_ref());
+        let shipment = newest(cache.shipment.as_ref(), heard.shipment.as_ref());
         let answers = quotation(vec![line("MUG", 2)]);
         let situation = Situation {
             order: &cache.order,
             id: ID,
             status: &status,
-            reservation: cache.reservation.as_ref().or(direct.reservation.as_ref()),
-            payment: cache.payment.as_ref().or(direct.payment.as_ref()),
-            shipment: cache.shipment.as_ref().or(direct.shipment.as_ref()),
+            reservation: reservation.as_ref().or(direct.reservation.as_ref()),
+            payment: payment.as_ref().or(direct.payment.as_ref()),
+            shipment: shipment.as_ref().or(direct.shipment.as_ref()),
             quotation: Some(&answers),
             askers: &[],
             dead_letters: &[],
@@ -244,7 +276,7 @@ impl World {
     fn perform(&mut self, leader: usize, effect: &Effect) -> Result<(), Conflict> {
         let version = self.next_version();
         let Self { server, leaders, inventory, till, carrier, terminating, .. } = self;
-        let Leader { cache, memory } = &mut leaders[leader];
+        let Leader { cache, memory, .. } = &mut leaders[leader];
         match effect {
             Effect::EnsureReservation(spec) => {
                 if ensure(&mut server.reservation, cache.reservation.as_ref(), spec, *terminating, version)? {
@@ -310,18 +342,19 @@ impl World {
     pub(super) fn report(&mut self, what: u8) {
         let versions = [self.next_version(), self.next_version(), self.next_version()];
         let [first, second, third] = versions.map(Some);
+        let revision = self.version;
         if let Some(child) = self.server.reservation.as_mut().filter(|_| what & 1 != 0)
             && self.inventory.state != ReservationPhase::Pending
         {
-            child.status = Some(self.inventory.status());
+            child.status = Some(StockReservationStatus { revision, ..self.inventory.status() });
             child.metadata.resource_version = first;
         }
         if let Some(child) = self.server.payment.as_mut().filter(|_| what & 2 != 0) {
-            child.status = Some(self.till.status());
+            child.status = Some(PaymentStatus { revision, ..self.till.status() });
             child.metadata.resource_version = second;
         }
         if let Some(child) = self.server.shipment.as_mut().filter(|_| what & 4 != 0) {
-            child.status = Some(self.carrier.status());
+            child.status = Some(ShipmentStatus { revision, ..self.carrier.status() });
             child.metadata.resource_version = third;
         }
     }
@@ -329,6 +362,15 @@ impl World {
     pub(super) fn written(&self) -> OrderStatus {
         self.server.order.status.clone().unwrap_or_default()
     }
+}
+
+/// The child as a cache shows it, with what was heard of it where that is newer.
+fn newest<C: Child>(cached: Option<&C>, heard: Option<&C>) -> Option<C> {
+    let cached = cached?;
+    let heard = heard.filter(|heard| heard.meta().uid == cached.meta().uid).and_then(Child::status);
+    let shown = cached.status().map(C::report_number);
+    let newer = heard.filter(|report| shown < Some(C::report_number(report)));
+    Some(newer.map_or_else(|| cached.clone(), |report| cached.with_report(report.clone())))
 }
 
 /// As the operator ensures a child: by compare-and-swap on what it has seen. True when the service is to be asked itself.
