@@ -31,19 +31,25 @@ enum Outcome {
 pub async fn run(namespaces: &[String], dry_run: bool, reach: &Reach) -> anyhow::Result<()> {
     let nats = connect(reach).await?;
     let kept = read_all(&nats).await?;
-    let newest = kept.iter().map(|kept| kept.kept_at).max().unwrap_or_default();
     let client = cluster::client().await?;
-    let (mut restored, mut present, mut failed) = (0, 0, Vec::new());
-    for kept in &kept {
-        let remake = Remake::of(kept)
+    let (mut restored, mut present, mut left_out, mut failed) = (0, 0, 0, Vec::new());
+    let mut lost = Vec::new();
+    for kept in kept {
+        let remake = Remake::of(&kept)
             .with_context(|| format!("failed to read what is kept of order {}", kept.order_id))?;
-        if !namespaces.is_empty() && !namespaces.contains(&remake.namespace()) {
-            continue;
+        if is_present(&client, &remake).await? {
+            present += u32::from(is_asked_for(namespaces, &remake));
+        } else {
+            lost.push((kept, remake));
         }
+    }
+    // Of the cluster that is lost: this one may have orders of its own by now.
+    let newest = lost.iter().map(|(kept, _)| kept.kept_at).max().unwrap_or_default();
+    for (kept, remake) in lost.iter().filter(|(_, remake)| is_asked_for(namespaces, remake)) {
         let outcome = if remake.may_be_withdrawn(kept.kept_at, newest) {
             Ok(Outcome::LeftOut)
         } else {
-            restore(&client, &remake, dry_run).await
+            restore(&client, remake, dry_run).await
         };
         match outcome {
             Ok(Outcome::Restored) => {
@@ -53,16 +59,22 @@ pub async fn run(namespaces: &[String], dry_run: bool, reach: &Reach) -> anyhow:
                 answer::note(&format!("{} ({phase}), order id {}", remake.name(), remake.order_id));
             }
             Ok(Outcome::Present) => present += 1,
-            Ok(Outcome::LeftOut) => answer::note(&format!(
-                "{} is left out: it was never accepted, and may have been deleted (kept at {})",
-                remake.name(),
-                kept.kept_at
-            )),
+            Ok(Outcome::LeftOut) => {
+                left_out += 1;
+                answer::note(&format!(
+                    "{} is left out: it was never accepted, and may have been deleted (kept at {}); where it was not, place it again",
+                    remake.name(),
+                    kept.kept_at
+                ));
+            }
             Err(error) => failed.push(format!("{}: {error:#}", remake.name())),
         }
     }
     let verb = if dry_run { "would be restored" } else { "restored" };
-    answer::text(&format!("{restored} orders {verb}, {present} were there, {} failed\n", failed.len()))?;
+    let failures = failed.len();
+    answer::text(&format!(
+        "{restored} orders {verb}, {present} were there, {left_out} left out, {failures} failed\n"
+    ))?;
     anyhow::ensure!(
         failed.is_empty(),
         "failed to restore {} orders; run the same command again once what is in the way is gone:\n{}",
@@ -70,6 +82,21 @@ pub async fn run(namespaces: &[String], dry_run: bool, reach: &Reach) -> anyhow:
         failed.join("\n")
     );
     Ok(())
+}
+
+fn is_asked_for(namespaces: &[String], remake: &Remake) -> bool {
+    namespaces.is_empty() || namespaces.contains(&remake.namespace())
+}
+
+/// True of an order that this cluster has, whole.
+async fn is_present(client: &Client, remake: &Remake) -> anyhow::Result<bool> {
+    let orders: Api<Order> = Api::namespaced(client.clone(), &remake.namespace());
+    let there = orders.get_opt(&remake.order.name_any()).await;
+    let there = there.with_context(|| format!("failed to look for {}", remake.name()))?;
+    Ok(there.is_some_and(|there| {
+        resources::order_id(&there).as_deref() == Some(&remake.order_id)
+            && !there.annotations().contains_key(RESTORING_ANNOTATION)
+    }))
 }
 
 async fn read_all(nats: &async_nats::Client) -> anyhow::Result<Vec<KeptOrder>> {

@@ -31,6 +31,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 const LOOK_FOR_LOSS_EVERY: Duration = Duration::from_secs(5);
 /// Reports that take longer are not waited for.
 const REPORTS_SOON: Duration = Duration::from_millis(250);
+/// A connection that takes a message later than this is none.
+const AHEAD_WITHIN: Duration = Duration::from_millis(100);
 /// Who looks for a loss of the stream here.
 const READER: &str = "outbox";
 /// A dependency that is back is noticed soon: one row tried again costs little.
@@ -372,8 +374,12 @@ async fn send(
             let key = report.key();
             let span = trace.as_ref().map_or_else(Span::none, telling);
             let ahead = Point::new(service, "outbox", "ahead");
-            if let Err(error) = effect(ahead, &key, || report.tell_ahead(&platform.nats)).await {
-                tracing::debug!(report = key, "{error:#}");
+            let told = effect(ahead, &key, || report.tell_ahead(&platform.nats));
+            // Whatever comes of it: the resource does not wait for it.
+            match tokio::time::timeout(AHEAD_WITHIN, told).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(report = key, "{error:#}"),
+                Err(_) => tracing::debug!(report = key, "not told ahead: the connection to NATS is full"),
             }
             let reporting = within(span, effect(point, &key, || report.write(&platform.kubernetes)));
             let written = tokio::time::timeout(Duration::from_secs(10), reporting)

@@ -51,7 +51,8 @@ pub struct ShopSpec {
     #[serde(default = "defaults::one_day")]
     #[schemars(with = "String", regex(pattern = text::DURATION), length(max = 32))]
     pub ttl_after_finished: Duration,
-    /// How long a phase may be overtaken by its successor without being written to the resource.
+    /// How long a phase may be overtaken by its successor without being written to the resource; while the API server is slow,
+    /// as long as four writes take, a second at most. 0s has every phase written.
     #[serde(default = "defaults::status_delay")]
     #[schemars(with = "String", regex(pattern = text::DURATION), length(max = 32))]
     pub status_delay: Duration,

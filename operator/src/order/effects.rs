@@ -17,7 +17,6 @@ use resources::{FINALIZER, HistoryEntry, Order, OrderStatus};
 
 use super::decide::Situation;
 use super::made::Made;
-use super::pace::Pace;
 use super::plan::{Effect, Plan, Tell};
 use super::reconcile::Controller;
 use crate::child::Answered;
@@ -96,8 +95,11 @@ pub(super) async fn tell_what_is_written(
         if let Some(told) = telling.next().await {
             told?;
         }
+        let phase = entry.phase.as_str();
+        metrics::counter!("supercargo_order_transitions_total", "phase" => phase).increment(1);
+        tracing::info!(sequence = entry.sequence, phase, reason = entry.reason, "transition");
         if decided.is_some() {
-            time_in_phase(situation.id, written, entry, &controller.pace);
+            time_in_phase(situation.id, written, entry);
             tell_the_whole(order, situation.id, written, entry);
         }
         if let Some(tell) = decided.and_then(|transition| transition.tell.as_ref()) {
@@ -132,13 +134,12 @@ fn tell_the_whole(order: &Order, order_id: &str, status: &OrderStatus, ended: &H
 }
 
 /// How long the order was in the phase that it has left.
-fn time_in_phase(order_id: &str, status: &OrderStatus, entered: &HistoryEntry, pace: &Pace) {
+fn time_in_phase(order_id: &str, status: &OrderStatus, entered: &HistoryEntry) {
     let before = entered.sequence.saturating_sub(1);
     if let Some(left) = status.history.iter().rev().find(|entry| entry.sequence == before) {
         let rested = entered.at.0.duration_since(left.at.0).unsigned_abs();
         metrics::histogram!("supercargo_order_phase_seconds", "phase" => left.phase.as_str())
             .record(rested.as_secs_f64());
-        pace.learn(left.phase, rested);
         let (began, ended) = (left.at.0, entered.at.0);
         Chapter { order_id, name: left.phase.as_str(), began, ended, details: &[] }.tell();
     }
@@ -151,11 +152,7 @@ async fn tell(data: OrderTransition, controller: &Controller) -> Result<(), Erro
     let publish = || publish_event(&controller.world.jetstream, &event);
     effect(point, &data.order_id, publish)
         .await
-        .map_err(|error| Error::new("announce a transition", Failed::Publish(error)))?;
-    let phase = data.phase.as_str();
-    metrics::counter!("supercargo_order_transitions_total", "phase" => phase).increment(1);
-    tracing::info!(sequence = data.sequence, phase, reason = data.reason, "transition");
-    Ok(())
+        .map_err(|error| Error::new("announce a transition", Failed::Publish(error)))
 }
 
 /// Tells people what they were not told since the last write.

@@ -240,7 +240,7 @@ async fn act(
             return Ok(requeue(situation.now, [look_again, performed.look_again]));
         }
         Urgency::Cosmetic => COSMETIC_DELAY,
-        Urgency::Soon => controller.pace.wait(status.phase, situation.policy.status_delay),
+        Urgency::Soon => controller.pace.wait(situation.policy.status_delay),
         Urgency::Now => Duration::ZERO,
     };
     recollection.wait_to_write(situation.now, transition_is_new);
@@ -258,7 +258,9 @@ async fn act(
     };
     let base = performed.order.as_ref().unwrap_or(order);
     status.announced_sequence = order.status.as_ref().map(|written| recollection.announced(written));
+    let began = std::time::Instant::now();
     let written = write(base, &status, &controller.world).await?;
+    controller.pace.learn(began.elapsed());
     recollection.unwritten_since = None;
     recollection.said.clear();
     recollection.replaced = replaced(order, &written);

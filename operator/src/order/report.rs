@@ -20,8 +20,10 @@ pub(crate) fn complete(status: &mut OrderStatus, situation: &Situation<'_>) {
         status.trace_id = Some(TraceParent::of_order(situation.id).trace_id().to_owned());
     }
     let payment = situation.payment.map(PaymentView::of);
-    // Of a payment whose object is gone, as in a namespace that goes, what was known last stays true.
-    let known_before = payment.is_none().then(|| known(&status.conditions, "Paid")).flatten();
+    // Of a payment whose object is gone, as in a namespace that goes, what was known last stays true; so it does where a report
+    // was heard that the object does not show yet, and is not remembered any more.
+    let tells_nothing = situation.payment.is_none_or(|payment| payment.status.is_none());
+    let known_before = tells_nothing.then(|| known(&status.conditions, "Paid")).flatten();
     if known_before.is_none() {
         status.payment =
             payment.and_then(|payment| payment.of_attempt).map(|phase| phase.as_str().to_owned());

@@ -199,20 +199,24 @@ impl Entrance {
             (Some(_), None) | (None, _) => false,
         };
         let guess = Guess::begin(pool, &email, origin, was_in, now).await?;
-        let right = match self.passwords.verify(password, hash).await {
+        let right = match self.passwords.verify(password, hash.clone()).await {
             Ok(right) => right,
             Err(problem) => {
                 guess.was_none(pool).await;
                 return Err(problem);
             }
         };
-        let Some(id) = id.filter(|_| right) else { return Err(wrong()) };
+        let Some((id, hash)) = id.zip(hash).filter(|_| right) else { return Err(wrong()) };
         guess.was_none(pool).await;
         let signer = self.tokens.signer(now).await?;
         let ticket = Ticket::new();
         let token = signer.token(&id, &ticket.session, now)?;
         let mut transaction = self.store.begin().await?;
         let user = self.enabled_in_tx(&mut transaction, &id, Lock::Shared).await?;
+        // It may have been changed since it was verified, so that whoever had the old one is out.
+        if !profiles::has_hash_in_tx(&mut transaction, &id, &hash).await? {
+            return Err(wrong());
+        }
         sessions::store::open_in_tx(&mut transaction, &id, &ticket, now).await?;
         transaction.commit().await?;
         Ok(Entered { token, user, ticket: Some(ticket), replayed: false })

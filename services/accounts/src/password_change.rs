@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::entrance::Entrance;
 use crate::guesses::{Guess, Origin};
-use crate::passwords::Password;
+use crate::passwords::{Hash, Password};
 use crate::publisher::tell_in_tx;
 use crate::sessions;
 use crate::store::profiles::{self, Lock};
@@ -36,8 +36,19 @@ pub struct Changer<'a> {
     pub session: &'a str,
 }
 
+/// What the passwords of a change are.
+enum Verified {
+    /// The present one is right.
+    Current,
+    /// The new one is the account's already.
+    Done,
+    /// Neither is the account's.
+    Wrong,
+}
+
 impl Entrance {
-    /// Replaces the password and ends all other sessions of the account: whoever had the old one is out.
+    /// Replaces the password and ends all other sessions of the account: whoever had the old one is out. A change that is sent
+    /// again, as its answer was lost, is done already.
     ///
     /// # Errors
     /// 422 when the present password is another one; 429 when that was so too often; 409 when it was changed at the same time;
@@ -53,13 +64,18 @@ impl Entrance {
         let known = profiles::credentials_of_email(pool, changer.email).await?;
         let kept = known.filter(|known| known.id == changer.id).and_then(|known| known.hash);
         let guess = Guess::begin(pool, changer.email, origin, false, now).await?;
-        let verified = self.passwords.verify(change.current, kept.clone()).await;
-        if !matches!(verified, Ok(false)) {
+        let verified = self.verify_change(&change, kept.clone()).await;
+        if !matches!(verified, Ok(Verified::Wrong)) {
             guess.was_none(pool).await;
         }
-        let Some(kept) = kept.filter(|_| matches!(verified, Ok(true))) else {
-            verified?;
-            return Err(Problem::invalid("this is not the present password of the account").at("/current"));
+        let kept = match (verified?, kept) {
+            (Verified::Done, _) => return Ok(()),
+            (Verified::Current, Some(kept)) => kept,
+            (Verified::Current | Verified::Wrong, _) => {
+                return Err(
+                    Problem::invalid("this is not the present password of the account").at("/current")
+                );
+            }
         };
         let hash = self.passwords.hash(change.new).await?;
         let mut transaction = self.store.begin().await?;
@@ -72,5 +88,13 @@ impl Entrance {
         }
         transaction.commit().await?;
         Ok(())
+    }
+
+    async fn verify_change(&self, change: &PasswordChange, kept: Option<Hash>) -> Result<Verified, Problem> {
+        if self.passwords.verify(change.current.clone(), kept.clone()).await? {
+            return Ok(Verified::Current);
+        }
+        let done = self.passwords.verify(change.new.clone(), kept).await?;
+        Ok(if done { Verified::Done } else { Verified::Wrong })
     }
 }

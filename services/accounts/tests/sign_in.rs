@@ -318,6 +318,8 @@ async fn another_password_needs_the_present_one_and_ends_the_other_sessions() {
     assert!(world.is_alive(&here).await && !world.is_alive(elsewhere.session()).await);
     assert!(matches!(world.refresh(&elsewhere, 20).await, Refreshed::Over));
     assert_eq!(refused(world.log_in(EMAIL, PASSWORD).await).0, 401, "the old one is none any more");
+    change(PASSWORD, "battery staple").await.expect("sent again, it is done");
+    assert!(world.is_alive(&here).await);
     assert!(world.log_in(EMAIL, "battery staple").await.is_ok());
     assert_eq!(world.told().await.last().map(String::as_str), Some("dev.supercargo.user.logged_out.v1"));
     world.database.drop().await;

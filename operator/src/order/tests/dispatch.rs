@@ -122,6 +122,15 @@ fn a_cancel_that_comes_too_late_takes_the_money_before_it_is_shipped() {
 }
 
 #[test]
+fn money_that_was_taken_stays_so_while_its_object_does_not_show_it() {
+    let mut case = order_in(Reserved).payment(PaymentPhase::Captured).drive().case;
+    case.payment.as_mut().unwrap().status = None;
+    let driven = case.drive();
+    assert_eq!((driven.phases.as_slice(), driven.status().payment.as_deref()), (&[][..], Some("Captured")));
+    assert_eq!(driven.condition("Paid").0, "True");
+}
+
+#[test]
 fn money_that_was_taken_stays_so_when_its_object_goes_with_the_namespace() {
     let paid = order_in(Reserved).payment(PaymentPhase::Captured).drive();
     assert_eq!(paid.phases, [Paid]);

@@ -146,6 +146,19 @@ pub(crate) async fn save_in_tx(transaction: &mut Transaction, profile: &Profile)
     Ok(())
 }
 
+/// True while `hash` is that of the account's password.
+pub(crate) async fn has_hash_in_tx(
+    transaction: &mut Transaction,
+    id: &str,
+    hash: &Hash,
+) -> Result<bool, Error> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM users WHERE id = $1 AND password_hash = $2)")
+        .bind(id)
+        .bind(hash.text())
+        .fetch_one(&mut **transaction)
+        .await
+}
+
 /// Replaces the hash of the account's password; false when it is not `kept` any more.
 pub(crate) async fn replace_hash_in_tx(
     transaction: &mut Transaction,

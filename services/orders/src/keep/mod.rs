@@ -20,10 +20,11 @@ use chassis::{Backoff, Platform, Store};
 use futures::stream::{BoxStream, select_all};
 use futures::{Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
-use kube::Resource;
 use kube::api::Api;
+use kube::core::DeserializeGuard;
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Resource, ResourceExt};
 use resources::{Order, Payment, Shipment, StockReservation};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,7 +47,7 @@ pub async fn keep(platform: Platform, store: Store, namespaces: Vec<String>) -> 
     let mut seen = select_all(scopes(&namespaces).flat_map(|namespace| {
         let client = &platform.kubernetes;
         [
-            watched(client, namespace, |order: &Order| resources::order_id(order)),
+            watched(client, namespace, kept_id),
             watched(client, namespace, |child: &StockReservation| Some(child.spec.order_ref.id.clone())),
             watched(client, namespace, |child: &Payment| Some(child.spec.order_ref.id.clone())),
             watched(client, namespace, |child: &Shipment| Some(child.spec.order_ref.id.clone())),
@@ -70,6 +71,12 @@ pub async fn keep(platform: Platform, store: Store, namespaces: Vec<String>) -> 
     }
 }
 
+/// The id of an order that is kept as it is. One that is being restored is not whole: what was kept of it before stays.
+fn kept_id(order: &Order) -> Option<String> {
+    let whole = !order.annotations().contains_key(resources::RESTORING_ANNOTATION);
+    whole.then(|| resources::order_id(order)).flatten()
+}
+
 fn scopes(namespaces: &[String]) -> impl Iterator<Item = Option<&str>> {
     let all = namespaces.is_empty().then_some(None);
     all.into_iter().chain(namespaces.iter().map(|namespace| Some(namespace.as_str())))
@@ -91,20 +98,22 @@ where
         + Sync
         + 'static,
 {
-    let api: Api<K> = match namespace {
+    // One that cannot be read is left out, and holds up no other.
+    let api: Api<DeserializeGuard<K>> = match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     };
     watcher(api, watcher::Config::default())
         .default_backoff()
         .filter_map(move |event| {
+            let kept = |guard: DeserializeGuard<K>, is_gone| {
+                let resource = readable(guard)?;
+                let id = order_id(&resource)?;
+                Kept::of(resource, id, is_gone)
+            };
             let kept = match event {
-                Ok(Event::Apply(resource) | Event::InitApply(resource)) => {
-                    order_id(&resource).and_then(|id| Kept::of(resource, id, false))
-                }
-                Ok(Event::Delete(resource)) => {
-                    order_id(&resource).and_then(|id| Kept::of(resource, id, true))
-                }
+                Ok(Event::Apply(resource) | Event::InitApply(resource)) => kept(resource, false),
+                Ok(Event::Delete(resource)) => kept(resource, true),
                 Ok(Event::Init | Event::InitDone) => None,
                 Err(error) => {
                     tracing::warn!("the watch of {} to keep them failed, will retry: {error}", K::kind(&()));
@@ -114,6 +123,19 @@ where
             async move { kept }
         })
         .boxed()
+}
+
+/// The resource, unless this program cannot read it: then what was kept of it stays.
+fn readable<K: Resource<DynamicType = ()>>(guard: DeserializeGuard<K>) -> Option<K> {
+    guard
+        .0
+        .inspect_err(|invalid| {
+            let kind = K::kind(&());
+            metrics::counter!("supercargo_unreadable_objects_total", "kind" => kind.to_string()).increment(1);
+            let (namespace, name) = (&invalid.metadata.namespace, &invalid.metadata.name);
+            tracing::error!(%kind, ?namespace, ?name, "an object cannot be read and is not kept: {}", invalid.error);
+        })
+        .ok()
 }
 
 /// The next that change, each as it is last.
@@ -179,6 +201,23 @@ mod tests {
         let mut batch = gather(&mut seen, &mut Specs::default()).await;
         batch.sort_by_key(|kept| kept.version);
         assert_eq!(batch.iter().map(|kept| kept.version).collect::<Vec<_>>(), [2, 3]);
+    }
+
+    #[test]
+    fn an_order_that_is_being_restored_is_not_kept_before_it_is_whole() {
+        let order = |annotations: serde_json::Value| -> Order {
+            let value = json!({
+                "apiVersion": "supercargo.dev/v1alpha1", "kind": "Order",
+                "metadata": {"name": "web-1", "uid": "u-1", "annotations": annotations},
+                "spec": {
+                    "customer": {"email": "a@example.com"}, "items": [{"sku": "MUG", "quantity": 1}],
+                    "shippingAddress": {"name": "A", "line1": "1 High Street", "city": "Berlin", "postalCode": "1", "country": "DE"},
+                },
+            });
+            serde_json::from_value(value).unwrap()
+        };
+        assert_eq!(kept_id(&order(json!({}))).as_deref(), Some("u-1"));
+        assert_eq!(kept_id(&order(json!({resources::RESTORING_ANNOTATION: "true"}))), None);
     }
 
     #[test]

@@ -63,6 +63,16 @@ pub(super) async fn write(store: &Store, all: &[Kept]) -> Result<(), sqlx::Error
         let forgetting = sqlx::query("DELETE FROM kept_resources WHERE order_id = ANY($1)");
         forgetting.bind(withdrawn).execute(store.pool()).await?;
     }
+    let gone: Vec<String> =
+        all.iter().filter(|kept| kept.is_gone && kept.is_order()).map(|kept| kept.order_id.clone()).collect();
+    if !gone.is_empty() {
+        // Written down while it was archived: nobody would forget it.
+        let forgetting = sqlx::query(
+            "DELETE FROM kept_resources WHERE order_id IN
+                 (SELECT order_id FROM orders_index WHERE order_id = ANY($1) AND snapshot IS NOT NULL)",
+        );
+        forgetting.bind(gone).execute(store.pool()).await?;
+    }
     // One order of rows for whoever writes some of them too.
     let mut all: Vec<&Kept> = all.iter().filter(|kept| !kept.is_gone).collect();
     all.sort_by(|one, other| (&one.order_id, &one.kind).cmp(&(&other.order_id, &other.kind)));
@@ -179,5 +189,11 @@ mod tests {
         transaction.commit().await.unwrap();
         write(&store, &[paid("a", "of another cluster", 12)]).await.unwrap();
         assert_eq!(versions().await, [("b".into(), 10)], "a late word of an archived order is not kept");
+
+        let late = "INSERT INTO kept_resources (order_id, kind, uid, version, resource)
+                    VALUES ('a', 'Order', 'of another cluster', 12, '{\"version\": 12}')";
+        sqlx::query(late).execute(store.pool()).await.unwrap();
+        write(&store, &[gone(paid("a", "of another cluster", 13))]).await.unwrap();
+        assert_eq!(versions().await, [("b".into(), 10)], "one that was written down meanwhile goes with it");
     }
 }
