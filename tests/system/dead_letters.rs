@@ -79,10 +79,18 @@ async fn a_command_that_cannot_be_handled_is_shown_on_its_order_and_redriven_onc
     sqlx::raw_sql(AssertSqlSafe(mend)).execute(&mut database).await?;
     let redriven =
         letters(&shop, &["redrive", "--order", &placed.name, "-n", &shop.namespace]).answer().await?;
-    assert_eq!(redriven.lines().count(), count, "{redriven}");
-    shop.wait(&placed, "says it no more", |order| is_dead_lettered(order, "False")).await?;
+    assert!(redriven.lines().count() >= count, "{redriven}");
     shop.completes(&placed).await?;
-    assert!(of_order(&shop, &placed).await?.is_empty());
+    eventually("nothing about it is left, and it says so", || async {
+        if !of_order(&shop, &placed).await?.is_empty() {
+            // One that was on its way all the while has died since.
+            letters(&shop, &["redrive", "--order", &placed.name, "-n", &shop.namespace]).answer().await?;
+        }
+        let order = shop.api().get(&placed.name).await?;
+        anyhow::ensure!(is_dead_lettered(&order, "False"), "{:?}", order.status);
+        Ok(())
+    })
+    .await?;
     assert_eq!(shop.stack.intents(&placed.id).await?.len(), 1);
     shop.settled().await?;
     shop.close().await
