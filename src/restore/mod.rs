@@ -93,10 +93,15 @@ async fn is_present(client: &Client, remake: &Remake) -> anyhow::Result<bool> {
     let orders: Api<Order> = Api::namespaced(client.clone(), &remake.namespace());
     let there = orders.get_opt(&remake.order.name_any()).await;
     let there = there.with_context(|| format!("failed to look for {}", remake.name()))?;
-    Ok(there.is_some_and(|there| {
-        resources::order_id(&there).as_deref() == Some(&remake.order_id)
-            && !there.annotations().contains_key(RESTORING_ANNOTATION)
-    }))
+    Ok(there.is_some_and(|there| is_same(&there, remake) && is_whole(&there)))
+}
+
+fn is_same(there: &Order, remake: &Remake) -> bool {
+    resources::order_id(there).as_deref() == Some(&remake.order_id)
+}
+
+fn is_whole(there: &Order) -> bool {
+    !there.annotations().contains_key(RESTORING_ANNOTATION)
 }
 
 async fn read_all(nats: &async_nats::Client) -> anyhow::Result<Vec<KeptOrder>> {
@@ -117,10 +122,10 @@ async fn restore(client: &Client, remake: &Remake, dry_run: bool) -> anyhow::Res
     let orders: Api<Order> = Api::namespaced(client.clone(), &remake.namespace());
     let name = remake.order.name_any();
     let made = match orders.get_opt(&name).await.context("failed to look for it")? {
-        Some(there) if resources::order_id(&there).as_deref() != Some(&remake.order_id) => {
+        Some(there) if !is_same(&there, remake) => {
             anyhow::bail!("its name is taken by another order: rename that one, or delete it");
         }
-        Some(there) if !there.annotations().contains_key(RESTORING_ANNOTATION) => return Ok(Outcome::Present),
+        Some(there) if is_whole(&there) => return Ok(Outcome::Present),
         Some(unfinished) => unfinished,
         None if dry_run => return Ok(Outcome::Restored),
         None => orders.create(&PostParams::default(), &remake.order).await.context(

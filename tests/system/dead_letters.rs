@@ -91,6 +91,7 @@ async fn a_command_that_cannot_be_handled_is_shown_on_its_order_and_redriven_onc
         Ok(())
     })
     .await?;
+    assert!(of_order(&shop, &placed).await?.is_empty());
     assert_eq!(shop.stack.intents(&placed.id).await?.len(), 1);
     shop.settled().await?;
     shop.close().await
