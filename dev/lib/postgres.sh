@@ -158,7 +158,8 @@ start_postgres() {
     if [[ -x $POSTGRES_BIN/psql ]]; then ln -sfn "$POSTGRES_BIN/psql" "$STATE/bin/psql"; fi
     launch postgres '' "${CLEAN[@]}" "${AS[@]}" "$POSTGRES_BIN/postgres" -D "$POSTGRES_DATA" \
         -c listen_addresses=127.0.0.1 -c "port=${PORT[POSTGRES]}" -c unix_socket_directories= \
-        -c max_connections=200 -c shared_buffers=64MB -c fsync=on -c synchronous_commit=on -c jit=off
+        -c max_connections=200 -c shared_buffers=64MB -c fsync=on -c synchronous_commit=on -c jit=off \
+        ${SUPERCARGO_PROFILING:+-c shared_preload_libraries=pg_stat_statements}
 }
 
 # The server itself writes its state to the eighth line.
