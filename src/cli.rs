@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chassis::NatsSettings;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::audit::AuditArguments;
@@ -83,14 +84,6 @@ pub struct GenerateArguments {
     pub dir: Option<PathBuf>,
 }
 
-/// Where the services are asked.
-#[derive(Args, Debug)]
-pub struct Reach {
-    /// Where NATS is, for example nats://127.0.0.1:4222.
-    #[arg(long, env = "NATS_URL", default_value = "nats://127.0.0.1:4222", value_name = "URL")]
-    pub nats_url: String,
-}
-
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
@@ -114,7 +107,7 @@ pub enum CatalogCommand {
         /// The file.
         file: PathBuf,
         #[command(flatten)]
-        reach: Reach,
+        reach: NatsSettings,
     },
 }
 
@@ -126,7 +119,7 @@ pub struct StockArguments {
     #[arg(short, long, default_value = "table")]
     pub output: Output,
     #[command(flatten)]
-    pub reach: Reach,
+    pub reach: NatsSettings,
 }
 
 #[derive(Args, Debug)]
@@ -148,7 +141,7 @@ pub enum OrderCommand {
         #[arg(short, long, default_value = "table")]
         output: Output,
         #[command(flatten)]
-        reach: Reach,
+        reach: NatsSettings,
     },
     /// Ask again, at once, for what failed or is not answered: a refused refund under a key of its own, goods that left unpaid
     /// by a new payment attempt, a waiting order's open commands. Never charges twice.
@@ -172,7 +165,7 @@ pub struct RepairArguments {
     #[arg(long)]
     pub reason: Option<String>,
     #[command(flatten)]
-    pub reach: Reach,
+    pub reach: NatsSettings,
 }
 
 #[derive(Args, Debug)]
@@ -186,7 +179,7 @@ pub struct SkipArguments {
     #[arg(long)]
     pub reason: String,
     #[command(flatten)]
-    pub reach: Reach,
+    pub reach: NatsSettings,
 }
 
 #[derive(Args, Debug)]
@@ -202,7 +195,7 @@ pub enum OrdersCommand {
         #[arg(short, long, default_value = "table")]
         output: Output,
         #[command(flatten)]
-        reach: Reach,
+        reach: NatsSettings,
     },
     /// Make what shoppers read of their orders anew from the history, open orders first. Broken off, it goes on where it stopped.
     /// To be run once after an upgrade from a version without REST.
@@ -211,7 +204,7 @@ pub enum OrdersCommand {
         #[arg(long)]
         restart: bool,
         #[command(flatten)]
-        reach: Reach,
+        reach: NatsSettings,
     },
     /// Make the orders that were in flight again in a cluster that has lost them, under their order ids, from what the service
     /// orders has kept in Postgres. What is there already stays as it is; broken off, it goes on when it is run again.
@@ -223,7 +216,7 @@ pub enum OrdersCommand {
         #[arg(long)]
         dry_run: bool,
         #[command(flatten)]
-        reach: Reach,
+        reach: NatsSettings,
     },
 }
 
@@ -257,7 +250,7 @@ pub enum DeadLetterCommand {
         #[arg(short, long, default_value = "table")]
         output: Output,
         #[command(flatten)]
-        reach: Reach,
+        reach: NatsSettings,
     },
     /// Show one with its error, headers and payload.
     Show {
@@ -267,7 +260,7 @@ pub enum DeadLetterCommand {
         #[arg(short, long, default_value = "table")]
         output: Output,
         #[command(flatten)]
-        reach: Reach,
+        reach: NatsSettings,
     },
     /// Deliver them again to the consumer that could not handle them, each order's in their original order.
     Redrive {
@@ -279,18 +272,18 @@ pub enum DeadLetterCommand {
         #[command(flatten)]
         filter: LetterFilter,
         #[command(flatten)]
-        reach: Reach,
+        reach: NatsSettings,
     },
     /// Remove them for good; who did so and why is kept.
     Drop {
         /// Their numbers, as listed.
         #[arg(required = true)]
         ids: Vec<u64>,
-        /// Why, in words.
+        /// Why, in words; it is kept beside who did it.
         #[arg(long)]
-        reason: String,
+        reason: Option<String>,
         #[command(flatten)]
-        reach: Reach,
+        reach: NatsSettings,
     },
 }
 
@@ -313,28 +306,28 @@ pub enum AccountsCommand {
         #[arg(long)]
         name: Option<String>,
         #[command(flatten)]
-        reach: Reach,
+        reach: NatsSettings,
     },
     /// Disable a user: their new orders are Rejected, and they are logged out everywhere.
     Disable {
         /// The user id.
         id: String,
         #[command(flatten)]
-        reach: Reach,
+        reach: NatsSettings,
     },
     /// Enable a user again.
     Enable {
         /// The user id.
         id: String,
         #[command(flatten)]
-        reach: Reach,
+        reach: NatsSettings,
     },
     /// Make a registered user an admin, who may do everything over REST.
     GrantAdmin {
         /// Their email address.
         email: String,
         #[command(flatten)]
-        reach: Reach,
+        reach: NatsSettings,
     },
     /// List the users.
     List {
@@ -342,6 +335,6 @@ pub enum AccountsCommand {
         #[arg(short, long, default_value = "table")]
         output: Output,
         #[command(flatten)]
-        reach: Reach,
+        reach: NatsSettings,
     },
 }

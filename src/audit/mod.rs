@@ -131,7 +131,7 @@ async fn once(arguments: &AuditArguments) -> anyhow::Result<u8> {
     let (cluster, ledgers, nats) = futures::try_join!(
         Cluster::connect(arguments.namespace.clone()),
         Ledgers::open(common),
-        sources::connect_nats(&common.nats_url),
+        sources::connect_nats(&common.nats),
     )?;
     let provider = arguments.provider(&ledgers)?;
     let jetstream = async_nats::jetstream::new(nats.clone());

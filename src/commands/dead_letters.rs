@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use chassis::questions::ask;
-use chassis::{Letter, Letters};
+use chassis::{Letter, Letters, NatsSettings};
 use events::questions::ReadHistory;
 use kube::api::Api;
 use resources::Order;
@@ -10,7 +10,10 @@ use serde_json::json;
 
 use super::{PATIENCE, cluster, connect};
 use crate::answer;
-use crate::cli::{DeadLetterCommand, LetterFilter, Output, Reach};
+use crate::cli::{DeadLetterCommand, LetterFilter, Output};
+
+/// What is kept of whoever drops a message and does not say why.
+const NO_REASON: &str = "no reason was given";
 
 pub async fn run(command: DeadLetterCommand) -> anyhow::Result<()> {
     match command {
@@ -25,12 +28,13 @@ pub async fn run(command: DeadLetterCommand) -> anyhow::Result<()> {
         }
         DeadLetterCommand::Redrive { ids, all, filter, reach } => redrive(&ids, all, &filter, &reach).await,
         DeadLetterCommand::Drop { ids, reason, reach } => {
-            anyhow::ensure!(!reason.trim().is_empty(), "--reason is empty: say why, in words");
+            let reason = reason.as_deref().map_or(NO_REASON, str::trim);
+            anyhow::ensure!(!reason.is_empty(), "--reason is empty: say why, in words, or leave it out");
             let stream = open(&reach).await?;
             let letters = named(stream.read(1, false).await?, &ids)?;
             let by = who().await;
             for letter in &letters {
-                stream.drop(letter, &by, reason.trim()).await?;
+                stream.drop(letter, &by, reason).await?;
                 answer::text(&format!("dropped {} ({})\n", letter.id, letter.subject))?;
             }
             Ok(())
@@ -38,7 +42,7 @@ pub async fn run(command: DeadLetterCommand) -> anyhow::Result<()> {
     }
 }
 
-async fn redrive(ids: &[u64], all: bool, filter: &LetterFilter, reach: &Reach) -> anyhow::Result<()> {
+async fn redrive(ids: &[u64], all: bool, filter: &LetterFilter, reach: &NatsSettings) -> anyhow::Result<()> {
     let filtered = filter.order.is_some() || filter.consumer.is_some();
     anyhow::ensure!(
         usize::from(all) + usize::from(filtered) + usize::from(!ids.is_empty()) == 1,
@@ -61,7 +65,7 @@ async fn redrive(ids: &[u64], all: bool, filter: &LetterFilter, reach: &Reach) -
     Ok(())
 }
 
-async fn open(reach: &Reach) -> anyhow::Result<Letters> {
+async fn open(reach: &NatsSettings) -> anyhow::Result<Letters> {
     let nats = connect(reach).await?;
     let mut jetstream = async_nats::jetstream::new(nats);
     jetstream.set_timeout(PATIENCE);
@@ -78,7 +82,7 @@ async fn who() -> String {
     user.or_else(local).unwrap_or_else(|| "somebody at the command line".to_owned())
 }
 
-async fn chosen(letters: Vec<Letter>, filter: &LetterFilter, reach: &Reach) -> Vec<Letter> {
+async fn chosen(letters: Vec<Letter>, filter: &LetterFilter, reach: &NatsSettings) -> Vec<Letter> {
     let known = match &filter.order {
         Some(name) => order_id(name, &filter.namespace, reach).await,
         None => None,
@@ -95,7 +99,7 @@ async fn chosen(letters: Vec<Letter>, filter: &LetterFilter, reach: &Reach) -> V
 }
 
 /// The id of the order of that name, in the cluster or archived: a message that cannot be read tells no name.
-async fn order_id(name: &str, namespace: &str, reach: &Reach) -> Option<String> {
+async fn order_id(name: &str, namespace: &str, reach: &NatsSettings) -> Option<String> {
     if let Ok(client) = cluster::client().await {
         let api: Api<Order> = Api::namespaced(client, namespace);
         if let Ok(Some(order)) = api.get_opt(name).await {

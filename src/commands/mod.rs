@@ -16,8 +16,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use chassis::NatsSettings;
 
-use crate::cli::{Command, Reach};
+use crate::cli::Command;
 use crate::{audit, roles};
 
 /// How long a command waits for a service.
@@ -44,8 +45,8 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 /// A connection to NATS, where the services are asked.
-pub async fn connect(reach: &Reach) -> anyhow::Result<async_nats::Client> {
-    let (servers, options) = chassis::nats_servers(&reach.nats_url)?;
+pub async fn connect(nats: &NatsSettings) -> anyhow::Result<async_nats::Client> {
+    let (servers, options) = nats.servers()?;
     options
         .name("supercargo command line")
         .connection_timeout(Duration::from_secs(5))

@@ -1,13 +1,14 @@
 //! `supercargo orders`.
 
 use anyhow::Context as _;
+use chassis::NatsSettings;
 use chassis::questions::ask;
 use orders::reproject::{Progress, Reproject};
 use orders::status::{OrderStatus, ReadStatus};
 
 use super::connect;
 use crate::answer;
-use crate::cli::{OrdersCommand, Output, Reach};
+use crate::cli::{OrdersCommand, Output};
 
 /// How long a batch of some hundred orders may take.
 const BATCH_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
@@ -22,7 +23,7 @@ pub async fn run(command: OrdersCommand) -> anyhow::Result<()> {
     }
 }
 
-async fn status(output: Output, reach: &Reach) -> anyhow::Result<()> {
+async fn status(output: Output, reach: &NatsSettings) -> anyhow::Result<()> {
     let nats = connect(reach).await?;
     let status =
         ask(&nats, &ReadStatus {}, super::PATIENCE).await.context("failed to ask orders: is it running?")?;
@@ -38,7 +39,7 @@ async fn status(output: Output, reach: &Reach) -> anyhow::Result<()> {
     answer::table(["PHASE", "ORDERS"], &rows)
 }
 
-async fn reproject(mut restart: bool, reach: &Reach) -> anyhow::Result<()> {
+async fn reproject(mut restart: bool, reach: &NatsSettings) -> anyhow::Result<()> {
     let nats = connect(reach).await?;
     loop {
         let Progress { done, total, finished } =

@@ -6,6 +6,7 @@
 mod plan;
 
 use anyhow::Context as _;
+use chassis::NatsSettings;
 use chassis::questions::ask;
 use kube::api::{Api, ApiResource, DeleteParams, Patch, PatchParams, PostParams};
 use kube::core::gvk::GroupVersionKind;
@@ -16,7 +17,6 @@ use serde_json::{Value, json};
 
 use self::plan::Remake;
 use crate::answer;
-use crate::cli::Reach;
 use crate::commands::{PATIENCE, cluster, connect};
 
 /// What became of an order.
@@ -28,7 +28,7 @@ enum Outcome {
     LeftOut,
 }
 
-pub async fn run(namespaces: &[String], dry_run: bool, reach: &Reach) -> anyhow::Result<()> {
+pub async fn run(namespaces: &[String], dry_run: bool, reach: &NatsSettings) -> anyhow::Result<()> {
     let nats = connect(reach).await?;
     let kept = read_all(&nats).await?;
     let client = cluster::client().await?;

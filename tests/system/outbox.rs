@@ -77,11 +77,11 @@ async fn an_api_server_that_hangs_holds_back_no_event() -> Tested {
     sqlx::query("TRUNCATE outbox").execute(store.pool()).await?;
     let mut transaction = store.begin().await?;
     for number in 0..20 {
-        transaction.report(&report(&format!("nothing-{number}"))).await?;
+        transaction.report(&report(&format!("nothing-{number}")));
     }
     let skus: Vec<String> = (0..3).map(|_| unique("sku")).collect();
     for sku in &skus {
-        transaction.publish(&level(sku)?).await?;
+        transaction.publish(&level(sku)?);
     }
     transaction.commit().await?;
     let relaying = tokio::spawn(relay(platform.clone(), store.clone()));
@@ -117,7 +117,7 @@ async fn what_is_kept_is_told_again_when_the_stream_was_made_anew() -> Tested {
     sqlx::query("TRUNCATE outbox, known_streams").execute(store.pool()).await?;
     let sku = unique("sku");
     let mut transaction = store.begin().await?;
-    transaction.publish(&level(&sku)?).await?;
+    transaction.publish(&level(&sku)?);
     transaction.commit().await?;
     let relaying = tokio::spawn(relay(platform.clone(), store.clone()));
     let known = "SELECT count(*) FROM known_streams WHERE reader = 'outbox'";

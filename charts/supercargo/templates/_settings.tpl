@@ -78,6 +78,9 @@
   value: {{ include "supercargo.text" (get $settings $name) | quote }}
 {{- end }}
 {{- end }}
+{{- if hasKey $values.secrets.from "NATS_CREDENTIALS" }}
+{{ include "supercargo.secretSetting" (dict "root" $root "name" "NATS_CREDENTIALS" "settings" dict) }}
+{{- end }}
 {{- range $name := $role.facts.secrets }}
 {{- $databases := list -}}
 {{- if eq $name "DATABASE_URL" -}}

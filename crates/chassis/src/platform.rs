@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::reconnect::{MadeAnew, watch_over_streams};
-use crate::{Backoff, Health, SettingError, Settings, nats_servers};
+use crate::{Backoff, Health, SettingError, Settings};
 
 /// The connections that all roles of a process share.
 #[derive(Clone)]
@@ -111,7 +111,7 @@ async fn connect_nats(
     wait_for("NATS at NATS_URL", stop, || {
         let connected = connected.clone();
         async move {
-            let (servers, options) = nats_servers(&settings.nats_url)?;
+            let (servers, options) = settings.nats.servers()?;
             options
                 .name("supercargo")
                 .connection_timeout(Duration::from_secs(5))

@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
 
+use crate::NatsSettings;
+
 /// What every role needs to know.
 #[derive(Args, Clone, Debug)]
 #[group(id = "common")]
 pub struct Settings {
-    /// Where NATS is, for example nats://127.0.0.1:4222; several servers are separated by commas.
-    #[arg(long, env = "NATS_URL", default_value = "nats://127.0.0.1:4222", value_name = "URL")]
-    pub nats_url: String,
+    /// Where NATS is.
+    #[command(flatten)]
+    pub nats: NatsSettings,
     /// Where Postgres is, for example postgres://user:password@127.0.0.1:5432/shop. Each service takes a schema and role
     /// of its own there; <SERVICE>_DATABASE_URL, for example PAYMENT_DATABASE_URL, gives one service a database of its own.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]

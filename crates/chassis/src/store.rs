@@ -1,24 +1,24 @@
 //! A service's own database: a schema and role that no other service uses, with inbox and outbox.
 
-use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use events::Event;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::effect::{Concerns, effect_on_many};
 use crate::platform::wait_for;
-use crate::{Platform, Point, SettingError, Settings, StatusReport, trace};
+use crate::{Platform, SettingError, Settings};
 
 /// Inbox and outbox, the same in every service.
 const CHASSIS_TABLES: &str = include_str!("tables.sql");
+
+/// A connection that lay idle for longer is tried before it is given to somebody: the server may have gone meanwhile.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// A service's database.
 #[derive(Clone)]
@@ -140,145 +140,6 @@ impl Store {
             .await?;
         Ok(())
     }
-
-    /// Begins a transaction; it is rolled back unless committed.
-    ///
-    /// # Errors
-    /// When no connection can be had.
-    pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
-        // In a task of its own, which ends also when nobody waits for it any more (a webhook's client that has gone): a
-        // begin that is left off halfway would give the pool a connection in an open transaction, and what the next user
-        // of it writes without one of his own would not be there after all.
-        let pool = self.pool.clone();
-        let beginning = tokio::spawn(async move { pool.begin().await });
-        let inner = beginning.await.map_err(|_| sqlx::Error::WorkerCrashed)??;
-        Ok(Transaction {
-            inner,
-            store: self.clone(),
-            wrote_outbox: false,
-            scheduled_work: false,
-            about: "transaction",
-            concerns: Concerns::default(),
-        })
-    }
-}
-
-/// A transaction that also holds what is to be told once it is committed.
-///
-/// It dereferences to the connection: `sqlx::query(…).execute(&mut **transaction)` with `transaction: &mut Transaction`.
-pub struct Transaction {
-    inner: sqlx::Transaction<'static, Postgres>,
-    store: Store,
-    wrote_outbox: bool,
-    pub(crate) scheduled_work: bool,
-    about: &'static str,
-    pub(crate) concerns: Concerns,
-}
-
-impl Transaction {
-    /// Says what this does, for the name of the fail point that its commit passes, and for whom: an order id, or a key with one.
-    pub fn about(&mut self, what: &'static str, subject: &str) {
-        self.about = what;
-        self.concerns.note(subject);
-    }
-
-    /// Tells `event` once this is committed.
-    ///
-    /// # Errors
-    /// When the outbox cannot be written.
-    pub async fn publish(&mut self, event: &Event) -> Result<(), sqlx::Error> {
-        self.concerns.note(&event.attributes.subject);
-        let body = crate::relay::OutboxEvent::of(event);
-        self.write_outbox("event", &event.attributes.id, &serde_json::json!(body)).await
-    }
-
-    /// Reports `report` once this is committed.
-    ///
-    /// # Errors
-    /// When the outbox cannot be written.
-    pub async fn report(&mut self, report: &StatusReport) -> Result<(), sqlx::Error> {
-        let mut body = serde_json::json!(report);
-        if let Some(trace) = trace::present() {
-            body["trace"] = trace.to_string().into();
-        }
-        self.write_outbox("status", &report.key(), &body).await
-    }
-
-    async fn write_outbox(
-        &mut self,
-        kind: &str,
-        key: &str,
-        body: &serde_json::Value,
-    ) -> Result<(), sqlx::Error> {
-        sqlx::query("INSERT INTO outbox (kind, message_key, body) VALUES ($1, $2, $3)")
-            .bind(kind)
-            .bind(key)
-            .bind(body)
-            .execute(&mut *self.inner)
-            .await?;
-        self.wrote_outbox = true;
-        Ok(())
-    }
-
-    /// Remembers that `message_id` was handled by `consumer`; false when it had been before.
-    ///
-    /// # Errors
-    /// When the inbox cannot be written.
-    pub async fn first_time(&mut self, consumer: &str, message_id: &str) -> Result<bool, sqlx::Error> {
-        let done =
-            sqlx::query("INSERT INTO inbox (consumer, message_id) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-                .bind(consumer)
-                .bind(message_id)
-                .execute(&mut *self.inner)
-                .await?;
-        Ok(done.rows_affected() == 1)
-    }
-
-    /// Makes everything true together, then wakes the relay and the worklist.
-    ///
-    /// # Errors
-    /// When the database does not confirm the commit: it may have happened or not, and is found out by redelivery.
-    pub async fn commit(self) -> Result<(), sqlx::Error> {
-        let Self { inner, store, wrote_outbox, scheduled_work, about, concerns } = self;
-        let mut inner = Some(inner);
-        let point = Point::new(store.service, about, "commit");
-        effect_on_many(
-            point,
-            || concerns.subjects(),
-            || {
-                let inner = inner.take();
-                async {
-                    match inner {
-                        Some(inner) => inner.commit().await,
-                        // There is no second commit of a transaction.
-                        None => Ok(()),
-                    }
-                }
-            },
-        )
-        .await?;
-        if wrote_outbox {
-            store.outbox_written.notify_one();
-        }
-        if scheduled_work {
-            store.work_scheduled.notify_one();
-        }
-        Ok(())
-    }
-}
-
-impl Deref for Transaction {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        &self.inner
-    }
-}
-
-impl DerefMut for Transaction {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.inner
-    }
 }
 
 /// How to connect to the database at `url` as `application`.
@@ -309,6 +170,16 @@ pub(crate) async fn open_pool(
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
+        // Asking each time whether the server is still there would be one more round trip for every statement.
+        .test_before_acquire(false)
+        .before_acquire(|connection, about| {
+            Box::pin(async move {
+                if about.idle_for >= TRUSTED_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .after_connect(move |connection, _| {
             let role = role.clone();
             Box::pin(async move {

@@ -17,7 +17,8 @@ pub(crate) async fn tell_in_tx(
     let change = UserChanged { user_id: user.to_owned(), revision };
     let event = event(what, &change, now).map_err(|error| sqlx::Error::Encode(error.into()))?;
     transaction.about("account", user);
-    transaction.publish(&event).await
+    transaction.publish(&event);
+    Ok(())
 }
 
 /// Its id says which change of which account it is.

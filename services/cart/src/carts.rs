@@ -282,7 +282,7 @@ async fn note_order_in_tx(
     };
     let id = format!("{cart}/checked_out");
     let event = Event::new(EventType::CartCheckedOut, "cart", id, &placed.id, now, &data)?;
-    transaction.publish(&event).await?;
+    transaction.publish(&event);
     Ok(())
 }
 

@@ -175,7 +175,7 @@ async fn replace_in_tx(
     products::update_in_tx(transaction, &product.sku, content, revision).await?;
     if dearer_or_cheaper {
         let change = PriceChanged { sku: product.sku.clone(), price: content.price, revision };
-        transaction.publish(&price_changed(&change, now).map_err(unwritable)?).await?;
+        transaction.publish(&price_changed(&change, now).map_err(unwritable)?);
     }
     Ok(())
 }

@@ -84,7 +84,7 @@ async fn apply_in_tx(
     let plan = plan(&present, wanted);
     store::write_articles_in_tx(transaction, &plan.articles).await?;
     for change in &plan.price_changes {
-        transaction.publish(&price_changed(change, now)?).await?;
+        transaction.publish(&price_changed(change, now)?);
     }
     Ok(plan)
 }

@@ -85,7 +85,7 @@ pub async fn apply_in_tx(
     if after.revision == before.revision
         && let Some(uid) = &command.uid
     {
-        tx.report(&publisher::report(&after, uid)?).await?;
+        tx.report(&publisher::report(&after, uid)?);
     }
     Ok(after.status())
 }

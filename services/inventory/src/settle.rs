@@ -34,13 +34,13 @@ pub async fn settle_in_tx(
         let phase = phase_text(after.state.phase());
         metrics::counter!("supercargo_inventory_reservations_total", "phase" => phase).increment(1);
         if let Some(event) = publisher::stock_changed(&after, now)? {
-            tx.publish(&event).await?;
+            tx.publish(&event);
         }
     }
     if after.revision != before.revision
         && let Some(child) = &after.child
     {
-        tx.report(&publisher::report(&after, &child.uid)?).await?;
+        tx.report(&publisher::report(&after, &child.uid)?);
     }
     watch_in_tx(tx, &after).await?;
     Ok(after)

@@ -41,18 +41,24 @@ pub(crate) async fn intend(
     request: &Value,
     at: Timestamp,
 ) -> Result<Placement, Error> {
-    sqlx::query(
+    let hash = hash_of(request);
+    let new: Option<Timestamp> = sqlx::query(
         "INSERT INTO placements (user_id, request_key, request_hash, name, request, asked_at)
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING asked_at",
     )
     .bind(user)
     .bind(key)
-    .bind(hash_of(request))
+    .bind(&hash)
     .bind(name)
     .bind(request)
     .bind(to_database(at))
-    .execute(pool)
-    .await?;
+    .fetch_optional(pool)
+    .await?
+    .map(|row| row.try_get("asked_at").map(from_database))
+    .transpose()?;
+    if let Some(asked_at) = new {
+        return Ok(Placement { request_hash: hash, asked_at, order_id: None });
+    }
     let row = sqlx::query(
         "SELECT request_hash, asked_at, order_id FROM placements WHERE user_id = $1 AND request_key = $2",
     )

@@ -16,7 +16,7 @@ const LONGEST_URL: usize = 2048;
 /// Tells what must be told, once the transaction is committed.
 ///
 /// # Errors
-/// When the outbox cannot be written.
+/// When an event or a report cannot be made.
 pub async fn tell_in_tx(
     tx: &mut Transaction,
     payment: &Payment,
@@ -35,12 +35,12 @@ pub async fn tell_in_tx(
             "the payment is {}",
             phase.as_str()
         );
-        tx.publish(&event).await?;
+        tx.publish(&event);
     }
     if telling.report
         && let Some(report) = report(payment)?
     {
-        tx.report(&report).await?;
+        tx.report(&report);
     }
     Ok(())
 }

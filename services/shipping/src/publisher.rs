@@ -25,7 +25,7 @@ const fn event_type(phase: ShipmentPhase) -> Option<EventType> {
 /// Publishes an event for each state that the parcel came to.
 ///
 /// # Errors
-/// When the outbox cannot be written.
+/// When an event cannot be made.
 pub(crate) async fn publish_in_tx(
     transaction: &mut Transaction,
     parcel: &Parcel,
@@ -34,7 +34,7 @@ pub(crate) async fn publish_in_tx(
     for change in changes {
         let Some(event_type) = event_type(change.phase) else { continue };
         metrics::counter!("supercargo_shipping_phases_total", "phase" => change.phase.as_str()).increment(1);
-        transaction.publish(&event(event_type, parcel, change)?).await?;
+        transaction.publish(&event(event_type, parcel, change)?);
     }
     Ok(())
 }
@@ -63,7 +63,7 @@ fn event(event_type: EventType, parcel: &Parcel, change: &Change) -> anyhow::Res
 /// Reports the present state to the resource, if there is one.
 ///
 /// # Errors
-/// When the outbox cannot be written.
+/// When the report cannot be made.
 pub(crate) async fn report_in_tx(transaction: &mut Transaction, parcel: &Parcel) -> Result<(), HandleError> {
     let Some(uid) = &parcel.uid else { return Ok(()) };
     let status = serde_json::to_value(parcel.status()).with_context(|| {
@@ -76,6 +76,6 @@ pub(crate) async fn report_in_tx(transaction: &mut Transaction, parcel: &Parcel)
         uid: uid.clone(),
         status,
     };
-    transaction.report(&report).await?;
+    transaction.report(&report);
     Ok(())
 }

@@ -27,8 +27,8 @@ pub struct Sources {
 }
 
 /// A connection to NATS; fails instead of waiting.
-pub async fn connect_nats(url: &str) -> anyhow::Result<async_nats::Client> {
-    let (servers, options) = chassis::nats_servers(url)?;
+pub async fn connect_nats(settings: &chassis::NatsSettings) -> anyhow::Result<async_nats::Client> {
+    let (servers, options) = settings.servers()?;
     options
         .name("supercargo audit")
         .connection_timeout(std::time::Duration::from_secs(5))

@@ -43,6 +43,7 @@ fn settings_of_the_chart() -> BTreeSet<String> {
         "HTTP_CONNECTIONS",
         "LOG_FORMAT",
         "LOG_LEVEL",
+        "NATS_CREDENTIALS",
         "NATS_REPLICAS",
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "TRACED_SHARE",

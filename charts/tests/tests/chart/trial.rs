@@ -112,6 +112,11 @@ fn a_secret_setting_comes_from_where_the_values_say() {
         "nats://here:4222"
     );
 
+    let credentials = "secrets.from.NATS_CREDENTIALS.name=nats,secrets.from.NATS_CREDENTIALS.key=shop.creds";
+    for role in ROLES {
+        assert_eq!(source(&["--set", credentials], role, "NATS_CREDENTIALS"), "nats/shop.creds", "{role}");
+    }
+
     let own = "secrets.from.PAYMENT_DATABASE_URL.name=pay,secrets.from.PAYMENT_DATABASE_URL.key=uri";
     assert_eq!(source(&["--set", own], "payment", "PAYMENT_DATABASE_URL"), "pay/uri");
     assert_eq!(source(&["--set", own], "cart", "DATABASE_URL"), "supercargo/DATABASE_URL");

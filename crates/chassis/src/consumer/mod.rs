@@ -254,22 +254,13 @@ impl<H: Handler> Worker<H> {
     ) -> Result<(), HandleError> {
         let mut transaction = self.store.begin().await?;
         transaction.about(self.subscription.consumer, &attributes.subject);
-        self.handle_one(message, attributes, &mut transaction).await?;
+        if transaction.first_time(self.subscription.consumer, &attributes.id).await? {
+            self.handler.handle(message, &mut transaction).await?;
+        } else {
+            self.handler.repeat(message, &mut transaction).await?;
+        }
         transaction.commit().await?;
         Ok(())
-    }
-
-    async fn handle_one(
-        &self,
-        message: &Message,
-        attributes: &Attributes,
-        transaction: &mut Transaction,
-    ) -> Result<(), HandleError> {
-        if transaction.first_time(self.subscription.consumer, &attributes.id).await? {
-            self.handler.handle(message, transaction).await
-        } else {
-            self.handler.repeat(message, transaction).await
-        }
     }
 
     /// True of a message that is delivered again for a service that could not handle it: this one could, or never had to.

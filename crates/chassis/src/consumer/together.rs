@@ -96,9 +96,17 @@ impl<H: Handler> Worker<H> {
         let subjects = || all.iter().map(|one| one.attributes.subject.clone()).collect();
         effect_on_many(self.point("handle"), subjects, || async {
             let mut transaction = self.store.begin().await?;
+            let consumer = self.subscription.consumer;
+            let ids: Vec<&str> = all.iter().map(|one| one.attributes.id.as_str()).collect();
+            let mut new = transaction.first_times(consumer, &ids).await?;
             for Readable { message, attributes, .. } in all {
-                transaction.about(self.subscription.consumer, &attributes.subject);
-                self.handle_one(message, attributes, &mut transaction).await?;
+                transaction.about(consumer, &attributes.subject);
+                // A message may be among them twice.
+                if new.remove(&attributes.id) {
+                    self.handler.handle(message, &mut transaction).await?;
+                } else {
+                    self.handler.repeat(message, &mut transaction).await?;
+                }
             }
             transaction.commit().await?;
             Ok(())

@@ -109,10 +109,10 @@ pub async fn record_in_tx(
     update_in_tx(tx, levels, &changed).await?;
     append_in_tx(tx, &changed, movements, cause, now).await?;
     for (sku, after) in &changed.0 {
-        tx.publish(&publisher::level_changed(sku, after, now)?).await?;
+        tx.publish(&publisher::level_changed(sku, after, now)?);
         let before = levels.0.insert(sku.clone(), *after).unwrap_or_default();
         if before.falls_below_minimum(after) {
-            tx.publish(&publisher::below_minimum(sku, after, now)?).await?;
+            tx.publish(&publisher::below_minimum(sku, after, now)?);
         }
     }
     Ok(())
