@@ -85,7 +85,7 @@ pub fn rest_rows(figures: &Figures) -> Vec<String> {
         figures;
     vec![
         row("browsing, for each second of our processor time", *browse_per_second_per_core, "requests"),
-        row("browsing p99, 32 at once", *browse_p99, "ms"),
+        row(&format!("browsing p99, {} at once", crate::rest::BROWSERS), *browse_p99, "ms"),
         row("orders accepted, 32 at once", *accepted_per_second, "a second"),
         row("live stream p99, from decision to reader", *stream_lag, "ms"),
         row("memory for 1,000 open streams", *streams, "MiB"),

@@ -13,7 +13,8 @@ use crate::meters::{processor_time, proportional_set_size};
 
 const ARTICLES: usize = 10_000;
 const BROWSED_FOR: Duration = Duration::from_secs(10);
-const BROWSERS: usize = 32;
+/// Few: more than the processors can serve would measure the line in which they wait.
+pub const BROWSERS: usize = 8;
 const PLACED: usize = 500;
 const PLACED_AT_ONCE: usize = 32;
 const FOLLOWED: usize = 20;

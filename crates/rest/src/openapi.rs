@@ -18,6 +18,8 @@ pub struct Operation {
     value: Value,
     permissions: Vec<String>,
     describe: Vec<Describe>,
+    /// Headers of its answers: with which first digits of the status, the name, and what it says.
+    headers: Vec<(&'static str, &'static str, &'static str)>,
 }
 
 impl Operation {
@@ -28,9 +30,15 @@ impl Operation {
             "tags": [tag], "operationId": id, "summary": summary, "parameters": [], "responses": {},
             "security": [],
         });
-        Self { value, permissions: Vec::new(), describe: Vec::new() }
+        Self { value, permissions: Vec::new(), describe: Vec::new(), headers: Vec::new() }
             .refuses(400, "The request cannot be read.")
+            .refuses(429, "Too much was asked for.")
             .refuses(503, "Something that is needed does not answer; the same request may be sent again.")
+            .refuses(
+                504,
+                "It took too long; the same request may be sent again, under the same Idempotency-Key.",
+            )
+            .with_header("429", "Retry-After", "After how many seconds it may be sent again.")
     }
 
     /// It needs a token; with the permission named, where there is one.
@@ -175,6 +183,40 @@ impl Operation {
             "description": "Yours, kept for a day: the same request again gets the first answer.",
             "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
         }));
+        self.with_header("2", "Idempotent-Replayed", "`true` where this is the answer to an earlier request.")
+    }
+
+    /// Its answer carries an entity tag, by which it need not be sent again where nothing has changed.
+    #[must_use]
+    pub fn is_tagged(self) -> Self {
+        self.reads_header("If-None-Match", "The ETag of an answer that the client has.")
+            .answers_raw(304, "If-None-Match names the ETag: nothing has changed.", &[])
+            .with_header("200", "ETag", "Another one after each change.")
+            .with_header("304", "ETag", "The one that was named.")
+    }
+
+    /// It reads a header, where one is sent.
+    #[must_use]
+    pub fn reads_header(mut self, name: &str, what: &str) -> Self {
+        self.parameter(
+            json!({ "name": name, "in": "header", "description": what, "schema": { "type": "string" } }),
+        );
+        self
+    }
+
+    /// It reads a cookie, where one is sent.
+    #[must_use]
+    pub fn reads_cookie(mut self, name: &str, what: &str) -> Self {
+        self.parameter(
+            json!({ "name": name, "in": "cookie", "description": what, "schema": { "type": "string" } }),
+        );
+        self
+    }
+
+    /// Its answers whose status begins with `status` carry that header.
+    #[must_use]
+    pub fn with_header(mut self, status: &'static str, name: &'static str, what: &'static str) -> Self {
+        self.headers.push((status, name, what));
         self
     }
 
@@ -259,9 +301,14 @@ pub fn document(operations: Vec<(String, String, Operation)>) -> Value {
     generator.subschema_for::<Problem>();
     let mut paths = Map::new();
     for (path, method, operation) in operations {
-        let Operation { mut value, permissions: _, describe } = operation;
+        let Operation { mut value, permissions: _, describe, headers } = operation;
         for describe in describe {
             describe(&mut generator, &mut value);
+        }
+        for (status, answer) in value["responses"].as_object_mut().into_iter().flatten() {
+            for (_, name, what) in headers.iter().filter(|(digits, ..)| status.starts_with(digits)) {
+                answer["headers"][*name] = json!({ "description": what, "schema": { "type": "string" } });
+            }
         }
         let item = paths.entry(path).or_insert_with(|| json!({}));
         item[method] = value;
@@ -310,6 +357,7 @@ mod tests {
             read["responses"]["200"]["content"]["application/json"]["schema"]["$ref"],
             "#/components/schemas/Thing"
         );
+        assert!(read["responses"]["429"]["headers"]["Retry-After"].is_object(), "{read}");
         assert!(read["responses"]["403"]["description"].as_str().unwrap().contains("things:read"));
         assert_eq!(document["components"]["schemas"]["Thing"]["properties"]["name"]["minLength"], 1);
         assert!(document["components"]["schemas"]["Problem"].is_object());

@@ -109,6 +109,23 @@ pub(crate) async fn speak_in_problems(request: Request, next: Next) -> Response 
     problem.into_response()
 }
 
+/// Writes down what became of a request under its id, which whoever asked has too: failures of ours always, the rest where the log
+/// is to say more.
+pub(crate) async fn log(request: Request, next: Next) -> Response {
+    let id = request.headers().get(REQUEST_ID).cloned();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let began = std::time::Instant::now();
+    let response = next.run(request).await;
+    let id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
+    let (status, took) = (response.status().as_u16(), began.elapsed());
+    if response.status().is_server_error() {
+        tracing::warn!(request_id = id, %method, path, status, ?took, "a request failed");
+    } else {
+        tracing::debug!(request_id = id, %method, path, status, ?took, "a request was answered");
+    }
+    response
+}
+
 /// A panic is our defect: said so, without its words.
 #[allow(clippy::needless_pass_by_value, reason = "the form that the layer asks for")]
 pub(crate) fn after_panic(panic: Box<dyn Any + Send + 'static>) -> Response {

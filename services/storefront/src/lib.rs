@@ -73,6 +73,7 @@ pub async fn start(
             .layer(CompressionLayer::new())
             .layer(cors)
             .layer(axum::middleware::from_fn(headers::secure))
+            .layer(axum::middleware::from_fn(headers::log))
             .layer(PropagateRequestIdLayer::new(REQUEST_ID))
             .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
             .layer(axum::middleware::from_fn(headers::check_request_id))

@@ -48,7 +48,9 @@ pub(super) fn routes(routes: Routes<Desk>) -> Routes<Desk> {
         .refuses(429, "Logging in failed too often for this email address.");
     let refresh =
         Operation::new("users", "refresh", "Gives the next token for the cookie, and the next cookie.")
+            .reads_cookie("refresh", "The one that logging in, or the last refresh, has set.")
             .answers::<NextToken>(200, "The token.")
+            .with_header("200", "Set-Cookie", "The next one.")
             .refuses(401, "There is no cookie, or its session is over.");
     let log_out = Operation::new("users", "logOut", "Ends the session of the token, everywhere.")
         .needs_token(None)

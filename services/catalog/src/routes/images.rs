@@ -62,8 +62,8 @@ pub(super) fn shown() -> Routes<Window> {
                 json!({ "type": "integer", "minimum": LEAST_WIDTH, "maximum": GREATEST_WIDTH }),
                 "In that width in pixels, and never wider than it came; a picture that has many widths already is shown in the next smaller usual one.",
             )
-            .answers_raw(200, "The picture, with an ETag.", &["image/png", "image/jpeg", TEXT])
-            .answers_raw(304, "If-None-Match names the ETag: nothing has changed.", &[])
+            .answers_raw(200, "The picture.", &["image/png", "image/jpeg", TEXT])
+            .is_tagged()
             .refuses(404, "There is no such picture."),
         read_image,
     )

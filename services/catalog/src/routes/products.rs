@@ -40,16 +40,16 @@ pub(super) fn shown() -> Routes<Window> {
                     "The whole name of a category.",
                 )
                 .in_pages()
-                .answers::<Page<Product>>(200, "A page of them, with an ETag.")
-                .answers_raw(304, "If-None-Match names the ETag: nothing has changed.", &[]),
+                .answers::<Page<Product>>(200, "A page of them.")
+                .is_tagged(),
             list_products,
         )
         .with(
             MethodFilter::GET,
             "/products/{sku}",
             Operation::new("catalog", "readProduct", "An article, also one that is retired.")
-                .answers::<Product>(200, "The article, with an ETag.")
-                .answers_raw(304, "If-None-Match names the ETag: nothing has changed.", &[])
+                .answers::<Product>(200, "The article.")
+                .is_tagged()
                 .refuses(404, "There is no such article."),
             read_product,
         )
@@ -60,6 +60,10 @@ pub(super) fn edited() -> Routes<Counter> {
     let matched = |operation: Operation| {
         operation
             .refuses(404, "There is no such article.")
+            .reads_header(
+                "If-Match",
+                "The ETag of the article as it was read: it is changed only if it is still that.",
+            )
             .refuses(412, "If-Match is given, and the article was changed since.")
     };
     Routes::default()
@@ -71,6 +75,7 @@ pub(super) fn edited() -> Routes<Counter> {
                 .is_idempotent()
                 .reads::<NewProduct>()
                 .answers::<Product>(201, "The article. Its stock is not known yet.")
+                .with_header("201", "Location", "Its address.")
                 .refuses(409, "There is an article of that SKU."),
             create_product,
         )
@@ -84,7 +89,8 @@ pub(super) fn edited() -> Routes<Counter> {
             ))
             .needs_token(write)
             .reads::<ProductContent>()
-            .answers::<Product>(200, "The article, with its new ETag."),
+            .answers::<Product>(200, "The article.")
+            .with_header("200", "ETag", "Its new one."),
             replace_product,
         )
         .with(
