@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use base64::Engine as _;
 use kube::api::Api;
-use resources::Order;
+use resources::{Order, OrderPhase};
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use testkit::{Answer, PASSWORD, Program, Stack, TestShop, Visitor, eventually, order, unique};
@@ -316,6 +316,34 @@ async fn an_address_is_replaced_as_a_whole_and_shown_as_it_is() -> Tested {
     let shown = visitor.get(&path).await?.expect(200)?;
     assert_eq!((&shown["shippingService"], &shown["shippingAddress"]), (&json!("express"), &second));
     Ok(())
+}
+
+#[tokio::test]
+async fn an_order_that_rests_is_shown_as_it_is_after_an_edit_and_not_as_it_was_quoted_first() -> Tested {
+    let shop = TestShop::open().await?;
+    let visitor = Visitor::signed_up(&shop.stack).await?;
+    let (mug, tea) = (shop.article("12.50", 5).await?, shop.article("3.00", 5).await?);
+    let wanted = order().item(&mug, 1).customer(&visitor.id, &visitor.email).suspended();
+    let placed = shop.place(wanted).await?;
+    shop.rests(&placed, OrderPhase::Placed, "Suspended").await?;
+    reaches(&visitor, &placed.id, "Placed").await?;
+    let path = format!("/orders/{}", placed.id);
+    let items = json!([{ "sku": mug, "quantity": 1 }, { "sku": tea, "quantity": 4 }]);
+    visitor.send("PATCH", &path, json!({ "items": items })).await?.expect(202)?;
+    let shown = visitor.get(&path).await?.expect(200)?;
+    assert_eq!(shown["items"], items, "what is asked for is shown at once: {shown}");
+    eventually("the new quote is shown", || async {
+        let shown = visitor.get(&path).await?.expect(200)?;
+        anyhow::ensure!(shown["total"]["amount"] == "24.50" && shown["reason"] == "Suspended", "{shown}");
+        Ok(())
+    })
+    .await?;
+    let elsewhere = json!({"spec": {"suspend": false, "shippingAddress": {"line1": "2 Low Street"}}});
+    shop.change(&placed, elsewhere).await?;
+    let completed = reaches(&visitor, &placed.id, "Completed").await?;
+    assert_eq!(completed["shippingAddress"]["line1"], "2 Low Street", "{completed}");
+    shop.settled().await?;
+    shop.close().await
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::keep;
 use crate::place::{Desk, is_final, sentence};
 use crate::placements;
 use crate::views::View;
@@ -172,9 +173,9 @@ impl Desk {
             };
             patch["metadata"]["resourceVersion"] = json!(order.resource_version());
             match orders.patch(name, &writer(), &Patch::Merge(&patch)).await {
-                Ok(_) => {
+                Ok(changed) => {
                     if let Change::Edit(edit) = change {
-                        self.remember(&view.order.order_id, edit).await;
+                        self.remember(&view.order.order_id, edit, changed).await;
                     }
                     return Ok(phase);
                 }
@@ -189,10 +190,11 @@ impl Desk {
         Err(ChangeError::Unavailable)
     }
 
-    /// What was asked for through REST is from now on the edit: it is what shoppers are shown. The resource has it already, so
-    /// a failure changes nothing but that.
-    async fn remember(&self, order_id: &str, edit: &ChangeOrder) {
-        if let Err(error) = placements::edit(self.store.pool(), order_id, &json!(edit)).await {
+    /// What was asked for through REST is from now on the edit: it is what shoppers are shown, at once and not only when the watch
+    /// has brought it. The resource has it already, so a failure changes nothing but that.
+    async fn remember(&self, order_id: &str, edit: &ChangeOrder, changed: Order) {
+        let edited = placements::edit(self.store.pool(), order_id, &json!(edit)).await;
+        if let Err(error) = edited.and(keep::note(&self.store, changed).await) {
             tracing::warn!(order = order_id, "an edit is made, and is shown as it was before: {error}");
         }
     }

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::placements::{self, hash_of, name_of};
 use crate::record::OrderName;
-use crate::{store, views};
+use crate::views;
 
 /// Why an order was not placed.
 #[derive(Debug, thiserror::Error)]
@@ -58,22 +58,20 @@ impl Desk {
         Api::namespaced(self.kubernetes.clone(), &self.namespace)
     }
 
-    /// What the resource of an order wants: as it is there, or as it was archived. Absent where the cluster does not answer: the
-    /// rest of the order can be read all the same.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub(crate) async fn spec_of(&self, order: &OrderName) -> Result<Option<OrderSpec>, sqlx::Error> {
+    /// What the resource of an order wants. Absent where it is not there, or the cluster does not answer: the rest of the order can be
+    /// read all the same.
+    pub(crate) async fn spec_of(&self, order: &OrderName) -> Option<OrderSpec> {
         let orders: Api<Order> = Api::namespaced(self.kubernetes.clone(), &order.namespace);
         match orders.get_opt(&order.name).await {
             Ok(Some(found)) if resources::order_id(&found).as_deref() == Some(order.order_id.as_str()) => {
-                return Ok(Some(found.spec));
+                Some(found.spec)
             }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(name = order.name, "failed to read an order to show it: {error}"),
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(name = order.name, "failed to read an order to show it: {error}");
+                None
+            }
         }
-        let archived = store::archived_spec(self.store.pool(), &order.order_id).await?;
-        Ok(archived.and_then(|spec| serde_json::from_value(spec).ok()))
     }
 
     /// Places an order, or answers what its key stands for.

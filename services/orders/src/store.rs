@@ -1,12 +1,12 @@
 //! The tables `history` and `orders_index`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use chassis::{Transaction, from_database, to_database};
 use events::PaymentChanged;
 use events::questions::{HistoryEvent, ProcessedOrder, RecallName};
 use jiff::Timestamp;
-use resources::OrderPhase;
+use resources::{OrderPhase, OrderSpec};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
@@ -188,14 +188,20 @@ pub(crate) async fn keep_snapshot_in_tx(
     Ok(())
 }
 
-/// What the resource of an archived order wanted.
-pub(crate) async fn archived_spec(pool: &PgPool, order_id: &str) -> Result<Option<Value>, sqlx::Error> {
-    let spec: Option<Option<Value>> =
-        sqlx::query_scalar("SELECT snapshot #> '{order,spec}' FROM orders_index WHERE order_id = $1")
-            .bind(order_id)
-            .fetch_optional(pool)
-            .await?;
-    Ok(spec.flatten())
+/// What those orders that are in the archive wanted last, by order id.
+pub(crate) async fn archived_specs(
+    pool: &PgPool,
+    order_ids: &[String],
+) -> Result<HashMap<String, OrderSpec>, sqlx::Error> {
+    let found: Vec<(String, Value)> = sqlx::query_as(
+        "SELECT order_id, snapshot #> '{order,spec}' FROM orders_index
+         WHERE order_id = ANY($1) AND snapshot #> '{order,spec}' IS NOT NULL",
+    )
+    .bind(order_ids)
+    .fetch_all(pool)
+    .await?;
+    let read = |(id, spec)| Some((id, serde_json::from_value(spec).ok()?));
+    Ok(found.into_iter().filter_map(read).collect())
 }
 
 /// Another order of that name whose goods went out; the newest.

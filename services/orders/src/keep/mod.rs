@@ -30,8 +30,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::questions::{KeptOrder, KeptOrders, ReadKept, Storekeeper};
-pub(crate) use self::table::forget_in_tx;
-use self::table::{Kept, write};
+use self::table::{Kept, renew, write};
+pub(crate) use self::table::{forget_in_tx, orders_of};
 
 /// What changes within this time is written together.
 const TOGETHER: Duration = Duration::from_millis(250);
@@ -68,6 +68,15 @@ pub async fn keep(platform: Platform, store: Store, namespaces: Vec<String>) -> 
                 () = platform.stop.cancelled() => return Ok(()),
             }
         }
+    }
+}
+
+/// Keeps an order that is kept already as the API server has just answered it. One that is not comes with the watch: it may be gone
+/// by now.
+pub(crate) async fn note(store: &Store, order: Order) -> Result<(), sqlx::Error> {
+    match kept_id(&order).and_then(|id| Kept::of(order, id, false)) {
+        Some(kept) => renew(store.pool(), &kept).await,
+        None => Ok(()),
     }
 }
 

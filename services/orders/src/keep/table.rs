@@ -1,8 +1,11 @@
 //! The table `kept_resources`.
 
+use std::collections::HashMap;
+
 use chassis::{Store, Transaction, from_database};
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};
+use resources::Order;
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::postgres::PgRow;
@@ -95,6 +98,37 @@ pub(super) async fn write(store: &Store, all: &[Kept]) -> Result<(), sqlx::Error
     .execute(store.pool())
     .await?;
     Ok(())
+}
+
+/// Puts a newer state in the place of one that is kept.
+pub(super) async fn renew(pool: &PgPool, kept: &Kept) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE kept_resources SET version = $4::numeric, resource = $5, kept_at = now()
+         WHERE order_id = $1 AND kind = $2 AND uid = $3 AND version < $4::numeric",
+    )
+    .bind(&kept.order_id)
+    .bind(&kept.kind)
+    .bind(&kept.uid)
+    .bind(kept.version.to_string())
+    .bind(&kept.resource)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// The resources of those orders as they were seen last, by order id; without those that are archived.
+pub(crate) async fn orders_of(
+    pool: &PgPool,
+    order_ids: &[String],
+) -> Result<HashMap<String, Order>, sqlx::Error> {
+    let found: Vec<(String, Value)> = sqlx::query_as(
+        "SELECT order_id, resource FROM kept_resources WHERE order_id = ANY($1) AND kind = 'Order'",
+    )
+    .bind(order_ids)
+    .fetch_all(pool)
+    .await?;
+    let read = |(id, resource)| Some((id, serde_json::from_value(resource).ok()?));
+    Ok(found.into_iter().filter_map(read).collect())
 }
 
 /// Forgets what is kept of an order, whose archive has all of it.

@@ -19,6 +19,7 @@ use rest::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 pub use self::live::Live;
@@ -28,7 +29,7 @@ use crate::change::{Change, ChangeError, ChangeOrder};
 use crate::place::{Desk, PlaceError};
 use crate::status::OrderStatus;
 use crate::views::View;
-use crate::{status, store, timeline, views};
+use crate::{keep, status, store, timeline, views};
 
 /// What the routes need.
 #[derive(Clone)]
@@ -102,7 +103,7 @@ pub fn routes() -> Routes<Counter> {
     };
     Routes::default()
         .with(MethodFilter::POST, "/orders", place("placeOrder", "Places an order."), place_order)
-        .with(MethodFilter::POST, "/checkout", place("checkOut", "Orders items in one go."), place_order)
+        .with(MethodFilter::POST, "/checkout", place("checkOutItems", "Orders items in one go."), place_order)
         .with(
             MethodFilter::GET,
             "/orders",
@@ -146,6 +147,7 @@ pub fn routes() -> Routes<Counter> {
             of_order("followOrder", "The transitions of an order as server-sent events, until it ends; resumes after Last-Event-ID.")
                 .streams::<LiveTransition>(200, "One event a transition: its id is the sequence, its data a LiveTransition.")
                 .answers_raw(204, "It has ended, and all was told.", &[])
+                .reads_header("Last-Event-ID", "The sequence that was told last: the stream goes on after it.")
                 .refuses(429, "You follow as many orders as one may."),
             live::follow_order,
         )
@@ -208,8 +210,24 @@ async fn list_orders(
     let (limit, after) = paging.read::<(Timestamp, String)>()?;
     let views =
         views::of_user(counter.desk.store.pool(), caller.id(), after.as_ref(), i64::from(limit) + 1).await?;
-    let orders = views.into_iter().map(ShownOrder::of).collect();
+    let orders = shown_orders(counter.desk.store.pool(), views).await?;
     Ok(axum::Json(Page::of(orders, limit, |order| (order.placed_at, order.id.clone()))))
+}
+
+/// As shoppers see them: as the history tells it, and as the resources are, or were when they were archived.
+async fn shown_orders(pool: &PgPool, views: Vec<View>) -> Result<Vec<ShownOrder>, Problem> {
+    let ids: Vec<String> = views.iter().map(|view| view.order.order_id.clone()).collect();
+    let (mut live, mut archived) =
+        tokio::try_join!(keep::orders_of(pool, &ids), store::archived_specs(pool, &ids))?;
+    let shown = |view: View| {
+        let shown = ShownOrder::of(view);
+        match (archived.remove(&shown.id), live.remove(&shown.id)) {
+            (Some(spec), _) => shown.with_spec(spec),
+            (None, Some(order)) => shown.with_resource(order),
+            (None, None) => shown,
+        }
+    };
+    Ok(views.into_iter().map(shown).collect())
 }
 
 async fn read_order(
@@ -219,14 +237,15 @@ async fn read_order(
 ) -> Result<axum::Json<ShownOrder>, Problem> {
     let view = visible(&counter, &caller, &id, OrdersRead::NAME).await?;
     let order = view.order.clone();
-    let shown = ShownOrder::of(view);
+    let shown = shown_orders(counter.desk.store.pool(), vec![view]).await?.pop();
+    let shown = shown.ok_or_else(|| Problem::absent("there is no such order"))?;
     if shown.shipping_address.is_some() {
         return Ok(axum::Json(shown));
     }
-    // Nothing was asked for here, so that the resource alone knows.
-    let spec = counter.desk.spec_of(&order).await?;
+    // It was not placed here and has just come: the resource alone knows.
+    let spec = counter.desk.spec_of(&order).await;
     Ok(axum::Json(match spec {
-        Some(spec) => shown.completed_by(spec),
+        Some(spec) => shown.with_spec(spec),
         None => shown,
     }))
 }

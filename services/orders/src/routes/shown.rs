@@ -4,13 +4,16 @@ use events::OrderTransition;
 use events::questions::{HistoryEvent, NewOrder};
 use jiff::Timestamp;
 use money::Money;
-use resources::{Address, Line, OrderPhase, OrderSpec, PaymentPhase, ShipmentPhase, ShippingService};
+use resources::{Address, Line, Order, OrderPhase, OrderSpec, PaymentPhase, ShipmentPhase, ShippingService};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::words::for_shoppers;
 use crate::place::requested;
 use crate::views::View;
+
+/// What an order may wait for, within a phase, that its customer is to know.
+const RESTS: [&str; 3] = ["PaymentUnknown", "ShipmentProblem", "Suspended"];
 
 /// An order was taken.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
@@ -46,9 +49,9 @@ pub struct ShownOrder {
     pub lines: Vec<Line>,
     /// What is owed; null before it is quoted.
     pub total: Option<Money>,
-    /// Where the goods go; in a list null for an order that was not placed here.
+    /// Where the goods go; in a list null for a moment for an order that was not placed here.
     pub shipping_address: Option<Address>,
-    /// How fast they travel; in a list null for an order that was not placed here.
+    /// How fast they travel; in a list null for a moment for an order that was not placed here.
     pub shipping_service: Option<ShippingService>,
     /// The payment; null before one is asked for.
     pub payment: Option<ShownPayment>,
@@ -198,11 +201,32 @@ impl ShownOrder {
 }
 
 impl ShownOrder {
-    /// With what the resource says of an order that was not placed here.
+    /// As the resource is. Some of it changes without a transition, which the history would tell: what is ordered and where it goes
+    /// by an edit, the quote of an order that rests, and why it rests.
     #[must_use]
-    pub fn completed_by(mut self, spec: OrderSpec) -> Self {
-        self.shipping_address.get_or_insert(spec.shipping_address);
-        self.shipping_service.get_or_insert(spec.shipping_service);
+    pub fn with_resource(mut self, order: Order) -> Self {
+        self.items = order.spec.items;
+        self.shipping_address = Some(order.spec.shipping_address);
+        self.shipping_service = Some(order.spec.shipping_service);
+        let Some(status) = order.status.filter(|status| status.sequence >= self.sequence) else {
+            return self;
+        };
+        if !status.lines.is_empty() {
+            self.lines = status.lines;
+            self.total = status.total;
+        }
+        if status.reason.as_deref().is_some_and(|reason| RESTS.contains(&reason)) {
+            self.message = status.message.as_deref().map(for_shoppers);
+            self.reason = status.reason;
+        }
+        self
+    }
+
+    /// With what the resource wants, or wanted last: an edit may have changed what was asked for here.
+    #[must_use]
+    pub fn with_spec(mut self, spec: OrderSpec) -> Self {
+        self.shipping_address = Some(spec.shipping_address);
+        self.shipping_service = Some(spec.shipping_service);
         if self.items.is_empty() {
             self.items = spec.items;
         }
