@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::finding::Finding;
 use super::repair::Done;
+use super::rule::Rule;
 
 /// What was looked at.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -35,7 +36,7 @@ pub struct Checked {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// True when all five statements hold.
+    /// True when all five statements hold. A dead letter breaks none of them: it waits for a person, and is told with the findings.
     pub clean: bool,
     /// What was looked at.
     pub checked: Checked,
@@ -71,7 +72,7 @@ impl Report {
             repairable: finding.remedy.is_some(),
             finding,
         };
-        let clean = findings.is_empty();
+        let clean = findings.iter().all(|finding| finding.rule == Rule::DeadLetter);
         Self { clean, checked, duration_ms, findings: findings.into_iter().map(told).collect(), repairs }
     }
 
@@ -85,12 +86,15 @@ impl Report {
             let _ = writeln!(text, "   {}", told.advice);
         }
         let Checked { orders, live, articles, events, charges, provider, .. } = &self.checked;
-        let count = self.findings.len();
-        let verdict = match count {
+        let letters = self.findings.iter().filter(|told| told.finding.rule == Rule::DeadLetter).count();
+        let mut verdict = match self.findings.len() - letters {
             0 => "All five statements hold".to_owned(),
             1 => "1 finding".to_owned(),
             more => format!("{more} findings"),
         };
+        if letters > 0 {
+            let _ = write!(verdict, " (dead letters that wait for a person: {letters})");
+        }
         let charges = match (charges, provider) {
             (Some(charges), _) => format!("{charges} charges at the provider"),
             (None, true) => "their charges at the provider".to_owned(),

@@ -117,10 +117,13 @@ async fn a_message_that_is_good_for_nothing_is_dropped_with_a_reason_and_its_ord
     let there = of_order(&shop, &placed).await?;
     let [letter] = there.as_slice() else { anyhow::bail!("one letter: {there:?}") };
     let id = letter["id"].to_string();
-    for wrong in [vec!["drop", &id], vec!["drop", "999999999", "--reason", "no such"], vec!["redrive"]] {
+    for wrong in [vec!["drop", &id, "--reason", " "], vec!["drop", "999999999"], vec!["redrive"]] {
         let ended = letters(&shop, &wrong).run().await?;
         assert!(ended.code.is_some_and(|code| code != 0), "{wrong:?}: {}", ended.stdout);
     }
+    // It waits for a person, and breaks nothing that must always hold.
+    let audit = Program::supercargo(&["audit", "-n", &shop.namespace, "--order", &placed.name]).run().await?;
+    assert!(audit.code == Some(0) && audit.stdout.contains("wait for a person: 1"), "{audit:?}");
     // Still as bad: redriven it dies again, under another number.
     letters(&shop, &["redrive", &id]).answer().await?;
     let again = eventually("it is a dead letter again", || async {

@@ -13,6 +13,8 @@ async fn a_charge_whose_answer_never_arrives_is_found_out_and_made_once() -> Tes
     let shop = TestShop::open().await?;
     let sku = shop.article("12.50", 5).await?;
     let placed = shop.place(order().item(&sku, 1).method("pm_sandbox_timeout")).await?;
+    // Long enough for whoever looks, although the provider knows it at once.
+    shop.rests(&placed, OrderPhase::Reserved, "PaymentUnknown").await?;
     shop.completes(&placed).await?;
     assert_eq!(shop.stack.intents(&placed.id).await?.len(), 1);
     shop.settled().await?;

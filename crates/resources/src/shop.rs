@@ -39,7 +39,7 @@ pub struct ShopSpec {
     pub paused: bool,
     /// How long an order waits for the customer to pay.
     #[serde(default = "defaults::one_day")]
-    #[schemars(with = "String", regex(pattern = text::DURATION), length(max = 32))]
+    #[schemars(with = "String", regex(pattern = text::DURATION), length(max = 32), extend("default" = "24h"))]
     pub payment_timeout: Duration,
     /// When the money is taken.
     #[serde(default = "defaults::capture")]
@@ -49,7 +49,7 @@ pub struct ShopSpec {
     pub complete_on: CompleteOn,
     /// How long a finished order stays before it is archived and deleted.
     #[serde(default = "defaults::one_day")]
-    #[schemars(with = "String", regex(pattern = text::DURATION), length(max = 32))]
+    #[schemars(with = "String", regex(pattern = text::DURATION), length(max = 32), extend("default" = "24h"))]
     pub ttl_after_finished: Duration,
     /// How long a phase may be overtaken by its successor without being written to the resource; while the API server is slow,
     /// as long as four writes take, a second at most. 0s has every phase written.

@@ -31,7 +31,7 @@ pub(crate) async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<T
     })
 }
 
-/// Serves until told to stop; adds `/health` and the cutting of lost answers.
+/// Serves until told to stop; adds `/health`, `/ready` and the cutting of lost answers.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -39,6 +39,7 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     let router = router
         .route("/health", get(|| async { Json(serde_json::json!({"status": "ok"})) }))
+        .route("/ready", get(|| async { Json(serde_json::json!({"status": "ready"})) }))
         .layer(from_fn_with_state(stop.clone(), cut_lost_answers))
         .into_make_service_with_connect_info::<Wire>();
     let server =

@@ -5,9 +5,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::jetstream::consumer::{self, DeliverPolicy, pull::OrderedConfig};
 use async_nats::jetstream::{self, stream::Stream};
+use clap::ValueEnum as _;
 use events::streams;
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
+
+use crate::roles::RoleName;
 
 /// How many dead letters are told one by one.
 const MOST_LETTERS: usize = 10_000;
@@ -54,14 +57,21 @@ pub async fn behind(jetstream: &jetstream::Context, before: Timestamp) -> anyhow
         let consumers: Vec<consumer::Info> = stream.consumers().try_collect().await.with_context(failed)?;
         for info in consumers {
             let pending = info.num_pending + u64::try_from(info.num_ack_pending).unwrap_or(0);
-            // Those without a durable name read for a moment, as this does.
-            let Some(durable) = info.config.durable_name.clone().filter(|_| pending > 0) else { continue };
+            // Those without a durable name read for a moment, as this does; those of other names are somebody else's.
+            let ours = |name: &String| pending > 0 && is_ours(name);
+            let Some(durable) = info.config.durable_name.clone().filter(ours) else { continue };
             if let Some(since) = oldest(&stream, &info).await.filter(|since| *since < before) {
                 found.push(Behind { stream: name, consumer: durable, pending, since });
             }
         }
     }
     Ok(found)
+}
+
+/// True of the consumers of our services, which are named after them.
+fn is_ours(durable: &str) -> bool {
+    let service = durable.split('-').next().unwrap_or_default();
+    RoleName::from_str(service, false).is_ok()
 }
 
 /// When the oldest message that is not acknowledged was published; absent when it was acknowledged meanwhile.

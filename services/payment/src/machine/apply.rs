@@ -13,6 +13,9 @@ use crate::provider::{Intent, IntentStatus, ProviderError, Refund};
 /// After a call that failed.
 pub(super) const AFTER_FAILURE: Backoff =
     Backoff { initial: Duration::from_millis(500), maximum: Duration::from_secs(60) };
+/// How long after an answer was lost the provider is asked for the first time: it may still be at work on the call, and until then
+/// everybody can see that nobody knows.
+const UNTIL_ASKED: Duration = Duration::from_secs(2);
 /// While the outcome is not known.
 const WHILE_UNKNOWN: Backoff = Backoff { initial: Duration::from_secs(1), maximum: Duration::from_secs(60) };
 /// While the customer confirms: the webhook comes sooner, unless it is lost.
@@ -364,9 +367,11 @@ impl Change<'_> {
         }
     }
 
-    /// The answer is lost: from now on the provider is asked.
+    /// The answer is lost: from now on the provider is asked, once it has had a moment to finish what it may be doing. What was heard
+    /// meanwhile (a webhook) is not asked about sooner either: that nobody knew is to be seen.
     fn lost(&mut self) {
         self.enter(Stage::Unknown, Some(Entry::Unknown));
+        self.wait(UNTIL_ASKED);
         self.attempt.refusal = Some(no_answer());
         self.attempt.failures = self.attempt.failures.saturating_add(1);
     }
