@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chassis::questions::{AskError, ask};
+use events::TraceParent;
 use events::questions::PlaceOrderAnswer;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -66,7 +67,9 @@ impl Placing {
         match &outcome {
             Outcome::Placed(placed) => {
                 count("placed");
-                tracing::info!(order = placed.id, cart = %cart, name = placed.name, "a cart became an order");
+                let trace = TraceParent::of_order(&placed.id);
+                let (order, trace_id) = (&placed.id, trace.trace_id());
+                tracing::info!(order, trace_id, cart = %cart, name = placed.name, "a cart became an order");
             }
             Outcome::Refused(why) => {
                 count("refused");

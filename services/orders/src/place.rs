@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use chassis::questions::Answerer;
 use chassis::trace::Chapter;
 use chassis::{Point, Store, effect};
+use events::TraceParent;
 use events::questions::{
     ChoosePayment, ChoosePaymentAnswer, NewOrder, PlaceOrder, PlaceOrderAnswer, ReadOwner, ReadOwnerAnswer,
     RefundOrder, RefundOrderAnswer, Reply,
@@ -107,7 +108,8 @@ impl Desk {
         views::begin_in_tx(&mut transaction, &order, user, placement.asked_at).await?;
         transaction.commit().await?;
         metrics::counter!("supercargo_orders_placed_total").increment(1);
-        tracing::info!(order = id, name, "placed");
+        let trace = TraceParent::of_order(&id);
+        tracing::info!(order = id, trace_id = trace.trace_id(), name, "placed");
         // Only now is it known whose trace the shopper's request belongs to.
         let (began, ended) = (now, chassis::clock::now());
         let details = [("name", name.as_str()), ("repeated", if repeated { "true" } else { "false" })];
