@@ -30,7 +30,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::questions::{KeptOrder, KeptOrders, ReadKept, Storekeeper};
-use self::table::{Kept, renew, write};
+use self::table::{Kept, write};
 pub(crate) use self::table::{forget_in_tx, orders_of};
 
 /// What changes within this time is written together.
@@ -71,13 +71,11 @@ pub async fn keep(platform: Platform, store: Store, namespaces: Vec<String>) -> 
     }
 }
 
-/// Keeps an order that is kept already as the API server has just answered it. One that is not comes with the watch: it may be gone
-/// by now.
+/// Keeps an order as the API server has just answered it. One that is not accepted yet comes with the watch: it may be deleted and
+/// forgotten by now.
 pub(crate) async fn note(store: &Store, order: Order) -> Result<(), sqlx::Error> {
-    match kept_id(&order).and_then(|id| Kept::of(order, id, false)) {
-        Some(kept) => renew(store.pool(), &kept).await,
-        None => Ok(()),
-    }
+    let kept = kept_id(&order).and_then(|id| Kept::of(order, id, false)).filter(Kept::is_accepted);
+    write(store, kept.as_slice()).await
 }
 
 /// The id of an order that is kept as it is. One that is being restored is not whole: what was kept of it before stays.

@@ -49,9 +49,14 @@ impl Kept {
         self.kind == "Order"
     }
 
+    /// True of an order that has a phase: it goes by the archive only.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.resource.pointer("/status/phase").is_some_and(Value::is_string)
+    }
+
     /// True of an order that was deleted before it was accepted: it goes without an archive.
     fn is_withdrawn(&self) -> bool {
-        self.is_gone && self.is_order() && self.resource.pointer("/status/phase").is_none_or(Value::is_null)
+        self.is_gone && self.is_order() && !self.is_accepted()
     }
 }
 
@@ -96,22 +101,6 @@ pub(super) async fn write(store: &Store, all: &[Kept]) -> Result<(), sqlx::Error
     .bind(all.iter().map(|kept| kept.version.to_string()).collect::<Vec<_>>())
     .bind(all.iter().map(|kept| kept.resource.clone()).collect::<Vec<_>>())
     .execute(store.pool())
-    .await?;
-    Ok(())
-}
-
-/// Puts a newer state in the place of one that is kept.
-pub(super) async fn renew(pool: &PgPool, kept: &Kept) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE kept_resources SET version = $4::numeric, resource = $5, kept_at = now()
-         WHERE order_id = $1 AND kind = $2 AND uid = $3 AND version < $4::numeric",
-    )
-    .bind(&kept.order_id)
-    .bind(&kept.kind)
-    .bind(&kept.uid)
-    .bind(kept.version.to_string())
-    .bind(&kept.resource)
-    .execute(pool)
     .await?;
     Ok(())
 }
