@@ -228,5 +228,7 @@ fn may_be_overtaken(draft: &Draft<'_>) -> bool {
         )
         | None => false,
     };
-    routine && !draft.is_suspended() && !draft.is_awaited.get()
+    // That nobody knows whether money was taken is to be seen, however soon it is known.
+    let unknown = draft.status.reason.as_deref() == Some("PaymentUnknown");
+    routine && !unknown && !draft.is_suspended() && !draft.is_awaited.get()
 }

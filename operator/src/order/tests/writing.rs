@@ -36,6 +36,7 @@ fn a_phase_that_may_be_overtaken_is_written_soon() {
 #[test]
 fn what_people_wait_for_is_written_at_once() {
     assert_eq!(urgency(order_in(Reserved).payment(PaymentPhase::Declined)), Urgency::Now);
+    assert_eq!(urgency(order_in(Reserved).payment(PaymentPhase::Unknown)), Urgency::Now);
     assert_eq!(urgency(order_in(Paid).cancelled()), Urgency::Now);
     assert_eq!(urgency(order_in(Placed).reservation(ReservationPhase::Insufficient)), Urgency::Now);
     let delivered =
