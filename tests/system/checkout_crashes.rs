@@ -9,6 +9,7 @@ use serde_json::json;
 use testkit::{Program, Stack, Visitor, eventually, free_address};
 
 use crate::Tested;
+use crate::replicas::gets_ready;
 use crate::shopper::address;
 
 /// How many milliseconds after the click a process dies: before it has read it, while it does it, and after the answer.
@@ -48,12 +49,7 @@ async fn killed(stack: &Stack, sku: &str, folder: &Path, dies: Dies) -> anyhow::
         .with("HTTP_ADDR", &at.to_string())
         .with("DATABASE_CONNECTIONS", "4")
         .start(&folder.join(format!("doomed-{}", at.port())))?;
-    eventually("it is ready", || async {
-        let ready = stack.http.get(format!("http://{at}/ready")).send().await?;
-        anyhow::ensure!(ready.status().is_success(), "{}", ready.text().await?);
-        Ok(())
-    })
-    .await?;
+    gets_ready(stack, at).await?;
     let visitor = Visitor::signed_up(stack).await?;
     visitor.send("PUT", &format!("/cart/items/{sku}"), json!({ "quantity": 1 })).await?.expect(200)?;
     let there = visitor.at(&format!("http://{at}"));

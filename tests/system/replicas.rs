@@ -1,5 +1,7 @@
 //! Two of every service that shoppers meet, one of them in processes of its own behind a gateway of its own.
 
+use std::net::SocketAddr;
+
 use serde_json::json;
 use testkit::{Program, Stack, Told, Visitor, eventually};
 use tokio::process::Child;
@@ -30,12 +32,7 @@ impl Replicas {
             .start(&folder.join("gateway"))?;
         let replicas = Self { services, gateway, origin: format!("http://{gateway_at}") };
         for at in [services_at, gateway_at] {
-            eventually("a replica is ready", || async {
-                let ready = stack.http.get(format!("http://{at}/ready")).send().await?;
-                anyhow::ensure!(ready.status().is_success(), "{}", ready.text().await?);
-                Ok(())
-            })
-            .await?;
+            gets_ready(stack, at).await?;
         }
         Ok(replicas)
     }
@@ -49,6 +46,16 @@ impl Replicas {
         }
         Ok(())
     }
+}
+
+/// Returns once the process that listens at `at` is ready.
+pub(crate) async fn gets_ready(stack: &Stack, at: SocketAddr) -> Tested {
+    eventually("a replica is ready", || async {
+        let ready = stack.http.get(format!("http://{at}/ready")).send().await?;
+        anyhow::ensure!(ready.status().is_success(), "{}", ready.text().await?);
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]

@@ -205,9 +205,8 @@ impl ShownOrder {
     /// by an edit, the quote of an order that rests, and why it rests.
     #[must_use]
     pub fn with_resource(mut self, order: Order) -> Self {
-        self.items = order.spec.items;
-        self.shipping_address = Some(order.spec.shipping_address);
-        self.shipping_service = Some(order.spec.shipping_service);
+        self.items.clear();
+        self = self.with_spec(order.spec);
         let Some(status) = order.status.filter(|status| status.sequence >= self.sequence) else {
             return self;
         };
